@@ -1,0 +1,1 @@
+"""Tidegate: an open Fargate."""

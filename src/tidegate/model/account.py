@@ -1,0 +1,85 @@
+"""Records of the account: its identity, its keys, its network."""
+
+from __future__ import annotations
+
+from tidegate.model.record import Record
+from tidegate.model.spec import SecurityGroupSpec
+
+
+class Account(Record):
+    """The one account of a server; made at first start."""
+
+    KIND = "account"
+
+    id: str
+    """12 digits."""
+    region: str
+
+    @property
+    def key(self) -> str:
+        return "account"
+
+
+class AccessKey(Record):
+    """A key that requests are signed with. The secret is encrypted at rest (see `store.secrets`)."""
+
+    KIND = "access-key"
+
+    id: str
+    """AKIA..., 20 characters."""
+    principal: str
+    """ARN of its owner."""
+    sealed_secret: bytes
+    created_at: float
+
+    @property
+    def key(self) -> str:
+        return self.id
+
+
+class Vpc(Record):
+    """A virtual network: an address range of this server's own."""
+
+    KIND = "vpc"
+
+    id: str
+    cidr: str
+    is_default: bool = False
+
+    @property
+    def key(self) -> str:
+        return self.id
+
+
+class Subnet(Record):
+    """A part of a VPC. As on AWS its first four addresses and its last are reserved; .1 is the gateway."""
+
+    KIND = "subnet"
+
+    id: str
+    vpc: str
+    cidr: str
+    availability_zone: str
+    is_default: bool = False
+
+    @property
+    def key(self) -> str:
+        return self.id
+
+
+class SecurityGroup(Record):
+    """Who may talk to whom. `rules` is what engines are given."""
+
+    KIND = "security-group"
+
+    id: str
+    vpc: str
+    name: str
+    description: str
+    rules: SecurityGroupSpec
+    rule_ids: dict[str, str] = {}
+    """sgr-... by the rule's canonical text; the text's form belongs to services.ec2."""
+
+    @property
+    def key(self) -> str:
+        return self.id

@@ -1,0 +1,149 @@
+"""The record of a task."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+from tidegate.api import ecs
+from tidegate.model.record import Record
+from tidegate.model.spec import PublishedPort
+from tidegate.model.status import LastStatus, TaskStatus
+
+
+class Task(Record):
+    """
+    One task: `request` is the spec (RunTask's input as the user sent it, one a task), `status` is ours.
+
+    The task definition revision that the request resolved to is `definition`; revisions are immutable, so
+    nothing of it is copied here.
+    """
+
+    KIND = "task"
+    INDEXES: ClassVar = {
+        "cluster": lambda task: task.cluster,
+        "active": lambda task: None if task.status.last_status is LastStatus.STOPPED else "yes",
+        "stopped": lambda task: "yes" if task.status.last_status is LastStatus.STOPPED else None,
+        "unplaced": lambda task: "yes" if task.is_unplaced else None,
+    }
+
+    id: str
+    """32 lower-case hex digits."""
+    cluster: str
+    """The cluster's name."""
+    definition: str
+    """family:revision."""
+    group: str
+    request: ecs.RunTaskRequest
+    container_ids: dict[str, str]
+    """Container name to the UUID in its ARN."""
+    tags: tuple[ecs.Tag, ...] = ()
+    """The task's own and the propagated ones."""
+    published: tuple[PublishedPort, ...] = ()
+    status: TaskStatus
+
+    @property
+    def key(self) -> str:
+        return self.id
+
+    @property
+    def is_unplaced(self) -> bool:
+        """Waits for a node."""
+        return self.status.last_status is LastStatus.PROVISIONING and self.status.node is None
+
+
+class TaskDefinition(Record):
+    """
+    One revision of a family. `spec` is what DescribeTaskDefinition returns: the registered shape with AWS's
+    normalisation and the members that registration adds (ARN, revision, status ...).
+    """
+
+    KIND = "task-definition"
+    INDEXES: ClassVar = {"family": lambda definition: definition.family}
+
+    family: str
+    number: int
+    """The revision within the family; `revision` is the store's."""
+    spec: ecs.TaskDefinition
+    tags: tuple[ecs.Tag, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return f"{self.family}:{self.number}"
+
+
+class Family(Record):
+    """Remembers how far a family has counted, so that no number is ever used twice."""
+
+    KIND = "family"
+
+    name: str
+    latest: int
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+
+class ClientToken(Record):
+    """RunTask's idempotency: what a token was used for, by cluster."""
+
+    KIND = "client-token"
+
+    cluster: str
+    token: str
+    fingerprint: str
+    """SHA-256 of the request's other members."""
+    tasks: tuple[str, ...]
+    failures: tuple[ecs.Failure, ...] = ()
+    created_at: float
+
+    @property
+    def key(self) -> str:
+        return f"{self.cluster}/{self.token}"
+
+
+class Cluster(Record):
+    """A cluster. `spec` is what DescribeClusters returns, less the counts, which are counted."""
+
+    KIND = "cluster"
+
+    name: str
+    spec: ecs.Cluster
+    tags: tuple[ecs.Tag, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+
+class Setting(Record):
+    """An account setting. principal: an ARN, or `default` for PutAccountSettingDefault."""
+
+    KIND = "account-setting"
+
+    principal: str
+    name: str
+    value: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.principal}/{self.name}"
+
+
+class AttributeRecord(Record):
+    """A custom attribute put on a target (a container instance)."""
+
+    KIND = "attribute"
+    INDEXES: ClassVar = {"target": lambda attribute: f"{attribute.cluster}/{attribute.target}"}
+
+    cluster: str
+    target: str
+    name: str
+    spec: ecs.Attribute
+
+    @property
+    def key(self) -> str:
+        return f"{self.cluster}/{self.target}/{self.name}"
+
+

@@ -1,0 +1,1 @@
+"""Keeps images, each layer once, as read-only file systems."""

@@ -1,0 +1,1 @@
+"""Gives each task a network interface of its own."""

@@ -1,0 +1,1 @@
+"""Moves what containers write to where it can be read."""

@@ -1,0 +1,1 @@
+"""Starts, supervises and ends containers with an OCI runtime."""

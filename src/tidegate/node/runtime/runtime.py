@@ -1,0 +1,102 @@
+"""
+The contract of a runtime: what starts, supervises and ends one container.
+
+    create -> start -> wait -> remove
+    recover (after a crash of ours) gives back what `create` gave, at whatever point the container is by then
+
+The supervisor of a container is a process of its own: it outlives ours, keeps the container's output in a file, and
+writes its exit code to a file. `create` and `start` are not idempotent; after a crash `recover` tells what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+
+class RuntimeFailure(Exception):
+    """The runtime could not do what was asked.
+
+    step: `create` and `start` become CannotCreateContainerError and CannotStartContainerError.
+    """
+
+    def __init__(self, step: Literal["create", "start", "exec", "remove"], message: str) -> None:
+        super().__init__(message)
+        self.step = step
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A container to be: where its files are, and its OCI configuration."""
+
+    id: str
+    """Unique on this server: `<task id>-<container name>`."""
+    directory: Path
+    """Exists; holds the rootfs; config.json and the supervisor's files (pid, exit, log) are written here."""
+    cgroup: str
+    """Path below the cgroup root, e.g. /tidegate-1f2e3d4c/<task id>/<container name>."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a container ended. code: 128 + signal number when a signal ended it."""
+
+    code: int
+    oom_killed: bool
+    finished_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExecResult:
+    """What a command in a container came to. code is None when the time limit passed."""
+
+    code: int | None
+    output: str
+
+
+class Container(Protocol):
+    """A created container."""
+
+    bundle: Bundle
+    pid: int
+    """The container's first process, in our pid namespace."""
+
+    async def start(self) -> None:
+        """Let the first process run. Raises RuntimeFailure("start")."""
+
+    async def wait(self) -> Exit:
+        """Return when the container has ended and its exit is on disk. May be called many times, at any time."""
+
+    def kill(self, signal: int) -> None:
+        """Signal the first process; a process that is gone is no error."""
+
+    async def exec(
+        self, command: Sequence[str], *, environment: Mapping[str, str], timeout_seconds: float
+    ) -> ExecResult:
+        """Run a command inside, and end it when the limit passes; output is bounded (stdout and stderr together)."""
+
+    async def remove(self) -> None:
+        """Kill whatever is left, free the runtime's state and the container's cgroup. Idempotent."""
+
+
+class Runtime(Protocol):
+    """Implementations: conmon with crun or runc; a fake for tests of the node."""
+
+    name: str
+
+    async def create(self, bundle: Bundle, config: Mapping[str, Any]) -> Container:
+        """
+        Write config.json, and prepare the container up to its first instruction. Raises RuntimeFailure("create").
+
+        On failure nothing is left behind but the bundle's directory.
+        """
+
+    async def recover(self, bundle: Bundle) -> tuple[Container, Literal["created", "started"]] | None:
+        """
+        Find a container that an earlier process of ours made; None if there is none that can be used.
+
+        A half-made one is removed (supervisor, runtime state, cgroup) and None is returned. One that has ended
+        since is `started`: its `wait` returns at once.
+        """

@@ -1,0 +1,1 @@
+"""Directories that the containers of a task share."""

@@ -1,0 +1,1 @@
+"""Pure rules from records and now to actions, and the loop that applies them."""

@@ -1,0 +1,1 @@
+"""What each operation means. Reads and writes the store, starts nothing."""

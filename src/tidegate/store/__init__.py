@@ -1,0 +1,1 @@
+"""Durable records: transactions, compare-and-swap revisions, watch."""
