@@ -6,7 +6,7 @@ from tidegate.model.record import Record
 from tidegate.model.spec import SecurityGroupSpec
 
 
-class Account(Record):
+class Account(Record, kw_only=True):
     """The one account of a server; made at first start."""
 
     KIND = "account"
@@ -20,7 +20,7 @@ class Account(Record):
         return "account"
 
 
-class AccessKey(Record):
+class AccessKey(Record, kw_only=True):
     """A key that requests are signed with. The secret is encrypted at rest (see `store.secrets`)."""
 
     KIND = "access-key"
@@ -37,7 +37,7 @@ class AccessKey(Record):
         return self.id
 
 
-class Vpc(Record):
+class Vpc(Record, kw_only=True):
     """A virtual network: an address range of this server's own."""
 
     KIND = "vpc"
@@ -51,7 +51,7 @@ class Vpc(Record):
         return self.id
 
 
-class Subnet(Record):
+class Subnet(Record, kw_only=True):
     """A part of a VPC. As on AWS its first four addresses and its last are reserved; .1 is the gateway."""
 
     KIND = "subnet"
@@ -67,7 +67,7 @@ class Subnet(Record):
         return self.id
 
 
-class SecurityGroup(Record):
+class SecurityGroup(Record, kw_only=True):
     """Who may talk to whom. `rules` is what engines are given."""
 
     KIND = "security-group"

@@ -56,7 +56,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of what we say of a task. Times are seconds since the epoch, UTC."""
 
 
-class Phase(Status):
+class Phase(Status, kw_only=True):
     """A piece of a launch, for the timeline."""
 
     name: str
@@ -65,7 +65,7 @@ class Phase(Status):
     milliseconds: float
 
 
-class ContainerStatus(Status):
+class ContainerStatus(Status, kw_only=True):
     """What is known of one container."""
 
     name: str
@@ -81,7 +81,7 @@ class ContainerStatus(Status):
     finished_at: float | None = None
 
 
-class Interface(Status):
+class Interface(Status, kw_only=True):
     """The task's network interface, as given by the reconciler."""
 
     id: str
@@ -98,7 +98,7 @@ class Interface(Status):
     security_groups: tuple[str, ...] = ()
 
 
-class TaskStatus(Status):
+class TaskStatus(Status, kw_only=True):
     """What we say of a task; DescribeTasks is close to the identity of it."""
 
     last_status: LastStatus
@@ -125,7 +125,7 @@ class TaskStatus(Status):
     timeline: tuple[Phase, ...] = ()
 
 
-class Observation(Status):
+class Observation(Status, kw_only=True):
     """
     All that an engine knows of one task at one moment; not a difference.
 
@@ -149,7 +149,7 @@ class Observation(Status):
     timeline: tuple[Phase, ...] = ()
 
 
-class Node(Status):
+class Node(Status, kw_only=True):
     """A place where tasks run, as it is now."""
 
     id: str

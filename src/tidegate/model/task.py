@@ -11,7 +11,7 @@ from tidegate.model.spec import PublishedPort
 from tidegate.model.status import LastStatus, TaskStatus
 
 
-class Task(Record):
+class Task(Record, kw_only=True):
     """
     One task: `request` is the spec (RunTask's input as the user sent it, one a task), `status` is ours.
 
@@ -52,7 +52,7 @@ class Task(Record):
         return self.status.last_status is LastStatus.PROVISIONING and self.status.node is None
 
 
-class TaskDefinition(Record):
+class TaskDefinition(Record, kw_only=True):
     """
     One revision of a family. `spec` is what DescribeTaskDefinition returns: the registered shape with AWS's
     normalisation and the members that registration adds (ARN, revision, status ...).
@@ -72,7 +72,7 @@ class TaskDefinition(Record):
         return f"{self.family}:{self.number}"
 
 
-class Family(Record):
+class Family(Record, kw_only=True):
     """Remembers how far a family has counted, so that no number is ever used twice."""
 
     KIND = "family"
@@ -85,7 +85,7 @@ class Family(Record):
         return self.name
 
 
-class ClientToken(Record):
+class ClientToken(Record, kw_only=True):
     """RunTask's idempotency: what a token was used for, by cluster."""
 
     KIND = "client-token"
@@ -103,7 +103,7 @@ class ClientToken(Record):
         return f"{self.cluster}/{self.token}"
 
 
-class Cluster(Record):
+class Cluster(Record, kw_only=True):
     """A cluster. `spec` is what DescribeClusters returns, less the counts, which are counted."""
 
     KIND = "cluster"
@@ -117,7 +117,7 @@ class Cluster(Record):
         return self.name
 
 
-class Setting(Record):
+class Setting(Record, kw_only=True):
     """An account setting. principal: an ARN, or `default` for PutAccountSettingDefault."""
 
     KIND = "account-setting"
@@ -131,7 +131,7 @@ class Setting(Record):
         return f"{self.principal}/{self.name}"
 
 
-class AttributeRecord(Record):
+class AttributeRecord(Record, kw_only=True):
     """A custom attribute put on a target (a container instance)."""
 
     KIND = "attribute"
