@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from tidegate.model.record import Record
 from tidegate.model.spec import SecurityGroupSpec
 
 
-class Account(Record, kw_only=True):
+class Account(Record, frozen=True, kw_only=True):
     """The one account of a server; made at first start."""
 
     KIND = "account"
@@ -20,7 +22,7 @@ class Account(Record, kw_only=True):
         return "account"
 
 
-class AccessKey(Record, kw_only=True):
+class AccessKey(Record, frozen=True, kw_only=True):
     """A key that requests are signed with. The secret is encrypted at rest (see `store.secrets`)."""
 
     KIND = "access-key"
@@ -37,7 +39,7 @@ class AccessKey(Record, kw_only=True):
         return self.id
 
 
-class Vpc(Record, kw_only=True):
+class Vpc(Record, frozen=True, kw_only=True):
     """A virtual network: an address range of this server's own."""
 
     KIND = "vpc"
@@ -51,7 +53,7 @@ class Vpc(Record, kw_only=True):
         return self.id
 
 
-class Subnet(Record, kw_only=True):
+class Subnet(Record, frozen=True, kw_only=True):
     """A part of a VPC. As on AWS its first four addresses and its last are reserved; .1 is the gateway."""
 
     KIND = "subnet"
@@ -67,7 +69,7 @@ class Subnet(Record, kw_only=True):
         return self.id
 
 
-class SecurityGroup(Record, kw_only=True):
+class SecurityGroup(Record, frozen=True, kw_only=True):
     """Who may talk to whom. `rules` is what engines are given."""
 
     KIND = "security-group"
@@ -77,7 +79,7 @@ class SecurityGroup(Record, kw_only=True):
     name: str
     description: str
     rules: SecurityGroupSpec
-    rule_ids: dict[str, str] = {}
+    rule_ids: dict[str, str] = msgspec.field(default_factory=dict)
     """sgr-... by the rule's canonical text; the text's form belongs to services.ec2."""
 
     @property

@@ -14,14 +14,14 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of the parts of a TaskSpec; equal content means equal value."""
 
 
-class Dependency(Spec, kw_only=True):
+class Dependency(Spec, frozen=True, kw_only=True):
     """Start only when `container` has reached `condition`."""
 
     container: str
     condition: Condition
 
 
-class HealthCheck(Spec, kw_only=True):
+class HealthCheck(Spec, frozen=True, kw_only=True):
     """command: what follows CMD or CMD-SHELL, as an argument list ready to execute."""
 
     command: tuple[str, ...]
@@ -31,7 +31,7 @@ class HealthCheck(Spec, kw_only=True):
     start_period_seconds: float = 0
 
 
-class Ulimit(Spec, kw_only=True):
+class Ulimit(Spec, frozen=True, kw_only=True):
     """name without the RLIMIT_ prefix, lower case, as the API has it."""
 
     name: str
@@ -39,7 +39,7 @@ class Ulimit(Spec, kw_only=True):
     hard: int
 
 
-class Tmpfs(Spec, kw_only=True):
+class Tmpfs(Spec, frozen=True, kw_only=True):
     """A memory file system in the container."""
 
     path: str
@@ -47,7 +47,7 @@ class Tmpfs(Spec, kw_only=True):
     options: tuple[str, ...] = ()
 
 
-class Mount(Spec, kw_only=True):
+class Mount(Spec, frozen=True, kw_only=True):
     """One of the task's volumes in a container."""
 
     volume: str
@@ -55,7 +55,7 @@ class Mount(Spec, kw_only=True):
     read_only: bool = False
 
 
-class LogTarget(Spec, kw_only=True):
+class LogTarget(Spec, frozen=True, kw_only=True):
     """Where a container's output goes: a stream of a log group."""
 
     group: str
@@ -63,7 +63,7 @@ class LogTarget(Spec, kw_only=True):
     create_group: bool = False
 
 
-class ContainerSpec(Spec, kw_only=True):
+class ContainerSpec(Spec, frozen=True, kw_only=True):
     """One container of a task. None means: as the image says."""
 
     name: str
@@ -98,7 +98,7 @@ class ContainerSpec(Spec, kw_only=True):
     log: LogTarget | None = None
 
 
-class PublishedPort(Spec, kw_only=True):
+class PublishedPort(Spec, frozen=True, kw_only=True):
     """A port of the host that leads to a port of the task."""
 
     host_port: int
@@ -107,7 +107,7 @@ class PublishedPort(Spec, kw_only=True):
     host_address: str = "127.0.0.1"
 
 
-class NetworkSpec(Spec, kw_only=True):
+class NetworkSpec(Spec, frozen=True, kw_only=True):
     """The task's own network interface (awsvpc)."""
 
     interface: str
@@ -123,7 +123,7 @@ class NetworkSpec(Spec, kw_only=True):
     published: tuple[PublishedPort, ...] = ()
 
 
-class TaskSpec(Spec, kw_only=True):
+class TaskSpec(Spec, frozen=True, kw_only=True):
     """Up to ten containers that share a network interface, and the limits on them together."""
 
     id: str
@@ -142,7 +142,7 @@ class TaskSpec(Spec, kw_only=True):
     shares_process_namespace: bool = False
 
 
-class Rule(Spec, kw_only=True):
+class Rule(Spec, frozen=True, kw_only=True):
     """One permission of a security group. Ports are inclusive; protocol `-1` means all of them."""
 
     protocol: str
@@ -154,7 +154,7 @@ class Rule(Spec, kw_only=True):
     """A security group's id: its members' addresses. Exactly one of `cidr` and `group` is set."""
 
 
-class SecurityGroupSpec(Spec, kw_only=True):
+class SecurityGroupSpec(Spec, frozen=True, kw_only=True):
     """What may reach its members (ingress), and what they may reach (egress)."""
 
     id: str

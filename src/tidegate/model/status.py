@@ -56,7 +56,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of what we say of a task. Times are seconds since the epoch, UTC."""
 
 
-class Phase(Status, kw_only=True):
+class Phase(Status, frozen=True, kw_only=True):
     """A piece of a launch, for the timeline."""
 
     name: str
@@ -65,7 +65,7 @@ class Phase(Status, kw_only=True):
     milliseconds: float
 
 
-class ContainerStatus(Status, kw_only=True):
+class ContainerStatus(Status, frozen=True, kw_only=True):
     """What is known of one container."""
 
     name: str
@@ -81,7 +81,7 @@ class ContainerStatus(Status, kw_only=True):
     finished_at: float | None = None
 
 
-class Interface(Status, kw_only=True):
+class Interface(Status, frozen=True, kw_only=True):
     """The task's network interface, as given by the reconciler."""
 
     id: str
@@ -98,7 +98,7 @@ class Interface(Status, kw_only=True):
     security_groups: tuple[str, ...] = ()
 
 
-class TaskStatus(Status, kw_only=True):
+class TaskStatus(Status, frozen=True, kw_only=True):
     """What we say of a task; DescribeTasks is close to the identity of it."""
 
     last_status: LastStatus
@@ -125,7 +125,7 @@ class TaskStatus(Status, kw_only=True):
     timeline: tuple[Phase, ...] = ()
 
 
-class Observation(Status, kw_only=True):
+class Observation(Status, frozen=True, kw_only=True):
     """
     All that an engine knows of one task at one moment; not a difference.
 
@@ -149,7 +149,7 @@ class Observation(Status, kw_only=True):
     timeline: tuple[Phase, ...] = ()
 
 
-class Node(Status, kw_only=True):
+class Node(Status, frozen=True, kw_only=True):
     """A place where tasks run, as it is now."""
 
     id: str

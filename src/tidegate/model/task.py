@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-
 from tidegate.api import ecs
 from tidegate.model.record import Record
 from tidegate.model.spec import PublishedPort
 from tidegate.model.status import LastStatus, TaskStatus
 
 
-class Task(Record, kw_only=True):
+class Task(Record, frozen=True, kw_only=True):
     """
     One task: `request` is the spec (RunTask's input as the user sent it, one a task), `status` is ours.
 
@@ -52,7 +51,7 @@ class Task(Record, kw_only=True):
         return self.status.last_status is LastStatus.PROVISIONING and self.status.node is None
 
 
-class TaskDefinition(Record, kw_only=True):
+class TaskDefinition(Record, frozen=True, kw_only=True):
     """
     One revision of a family. `spec` is what DescribeTaskDefinition returns: the registered shape with AWS's
     normalisation and the members that registration adds (ARN, revision, status ...).
@@ -72,7 +71,7 @@ class TaskDefinition(Record, kw_only=True):
         return f"{self.family}:{self.number}"
 
 
-class Family(Record, kw_only=True):
+class Family(Record, frozen=True, kw_only=True):
     """Remembers how far a family has counted, so that no number is ever used twice."""
 
     KIND = "family"
@@ -85,7 +84,7 @@ class Family(Record, kw_only=True):
         return self.name
 
 
-class ClientToken(Record, kw_only=True):
+class ClientToken(Record, frozen=True, kw_only=True):
     """RunTask's idempotency: what a token was used for, by cluster."""
 
     KIND = "client-token"
@@ -103,7 +102,7 @@ class ClientToken(Record, kw_only=True):
         return f"{self.cluster}/{self.token}"
 
 
-class Cluster(Record, kw_only=True):
+class Cluster(Record, frozen=True, kw_only=True):
     """A cluster. `spec` is what DescribeClusters returns, less the counts, which are counted."""
 
     KIND = "cluster"
@@ -117,7 +116,7 @@ class Cluster(Record, kw_only=True):
         return self.name
 
 
-class Setting(Record, kw_only=True):
+class Setting(Record, frozen=True, kw_only=True):
     """An account setting. principal: an ARN, or `default` for PutAccountSettingDefault."""
 
     KIND = "account-setting"
@@ -131,7 +130,7 @@ class Setting(Record, kw_only=True):
         return f"{self.principal}/{self.name}"
 
 
-class AttributeRecord(Record, kw_only=True):
+class AttributeRecord(Record, frozen=True, kw_only=True):
     """A custom attribute put on a target (a container instance)."""
 
     KIND = "attribute"
@@ -145,5 +144,3 @@ class AttributeRecord(Record, kw_only=True):
     @property
     def key(self) -> str:
         return f"{self.cluster}/{self.target}/{self.name}"
-
-

@@ -4,7 +4,8 @@ The contract of the store.
 Records are held in memory and written through in transactions, so that reads cost no I/O. `commit` returns
 when the changes would survive kill -9 (and, with a real backend, the loss of power): many commits may share one
 fsync. Reads see a commit as soon as it was accepted; watchers see it once it is durable, in the order of revisions.
-If the backend refuses (disk full), every commit that shared the write fails with StoreUnavailable, and memory is as before them.
+If the backend refuses (disk full), every commit that shared the write fails with StoreUnavailable, and memory is
+as before them.
 """
 
 from __future__ import annotations

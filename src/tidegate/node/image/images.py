@@ -54,19 +54,19 @@ class Images(Protocol):
     """Implementations: `store` (this host); a fake for tests of the node."""
 
     def open(self) -> AbstractAsyncContextManager[None]:
-        """Find what is on disk, finish or drop what was half done; mounts of layers live inside this context or outlive it."""
+        """Find what is on disk, drop what was half done; mounts may outlive the context."""
 
     async def ensure(self, reference: str, architecture: str, progress: Progress | None = None) -> Image:
         """The image, fetched from its registry if it isn't here. Raises ImageError."""
 
     def find(self, reference: str, architecture: str | None = None) -> Image | None:
-        """The image if it is here. A short name means what it means to docker (`nginx` is docker.io/library/nginx:latest)."""
+        """The image if it is here. A short name means what docker means by it: docker.io/library/NAME:latest."""
 
     def list(self) -> Sequence[Image]:
         """All images, newest first."""
 
     async def import_archive(self, path: Path, reference: str, progress: Progress | None = None) -> Image:
-        """Take in an OCI archive, a docker archive or a root file system tar (told apart by content). Raises ImageError."""
+        """Take in an OCI archive, docker archive or root file system tar, told apart by content. Raises ImageError."""
 
     async def export_archive(self, reference: str, path: Path, kind: Literal["oci", "docker"]) -> None:
         """Write an archive that other tools can load. Raises ImageError."""
@@ -86,4 +86,3 @@ class Images(Protocol):
 
     async def unmount_rootfs(self, directory: Path) -> None:
         """Unmount and delete what `mount_rootfs` made. Idempotent."""
-

@@ -1,0 +1,1 @@
+"""The engine of this machine: hands tasks to the node's agent."""

@@ -1,0 +1,1 @@
+"""An engine of virtual nodes on virtual time."""

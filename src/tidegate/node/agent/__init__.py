@@ -1,0 +1,1 @@
+"""Advances each task one state at a time, from its specification to its end."""
