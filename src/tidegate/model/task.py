@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import ClassVar
 
 from tidegate.api import ecs
@@ -44,6 +45,11 @@ class Task(Record, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         return self.id
+
+    @property
+    def attachment(self) -> str:
+        """The UUID of its network interface's attachment; it follows from the id, so RunTask can show it at once."""
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, self.id))
 
     @property
     def is_unplaced(self) -> bool:

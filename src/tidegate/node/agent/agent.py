@@ -1,0 +1,143 @@
+"""
+The node's agent: all tasks of this machine, found again after a crash.
+
+    async with agent.open():      recovers what earlier processes of ours left, then runs
+        await agent.submit(spec)
+        agent.stop(task, request)
+        agent.forget(task)
+
+What the agent knows of its tasks is in its directory, one folder a task; nothing else is needed to go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from tidegate.model.spec import TaskSpec
+from tidegate.model.status import LastStatus, Observation
+from tidegate.node.agent.journal import Journal, StopRequest
+from tidegate.node.agent.parts import Parts
+from tidegate.node.agent.record import TaskRecord
+from tidegate.node.agent.run import TaskRun
+
+log = structlog.get_logger()
+
+LAUNCHES_AT_ONCE = 4
+"""Containers that are being created at the same time: more make each slower and none earlier."""
+
+
+class Agent:
+    """
+    Runs tasks. `publish` is called with each observation, from the event loop; it must not block.
+
+    directory: <state>/node; holds tasks/<task id>/.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        parts: Parts,
+        publish: Callable[[Observation], None],
+        launches_at_once: int = LAUNCHES_AT_ONCE,
+    ) -> None:
+        self._tasks_directory = directory / "tasks"
+        self._parts = parts
+        self._publish = publish
+        self._launching = anyio.CapacityLimiter(launches_at_once)
+        self._runs: dict[str, TaskRun] = {}
+        self._group: TaskGroup | None = None
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Recover and run; leaving abandons the runs, not the containers."""
+        self._tasks_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        async with anyio.create_task_group() as group:
+            self._group = group
+            self._recover()
+            try:
+                yield
+            finally:
+                self._group = None
+                group.cancel_scope.cancel()
+
+    def observations(self) -> Sequence[Observation]:
+        """The latest of each task."""
+        return [run.record.observation for run in self._runs.values()]
+
+    def tasks(self) -> Sequence[TaskSpec]:
+        """What is not STOPPED yet."""
+        return [run.spec for run in self._runs.values() if not _is_stopped(run)]
+
+    def starting(self) -> int:
+        """How many have not come to run yet."""
+        return sum(run.record.observation.last_status.rank < LastStatus.RUNNING.rank for run in self._runs.values())
+
+    def submit(self, spec: TaskSpec) -> None:
+        """Begin a task; one that is known is left alone. Raises OSError when its journal can't be written."""
+        if spec.id in self._runs:
+            return
+        journal = Journal(self._tasks_directory / spec.id)
+        journal.create(spec)
+        self._begin(spec, journal)
+
+    def stop(self, task: str, request: StopRequest) -> None:
+        """Stop a task; one that is not known needs nothing."""
+        run = self._runs.get(task)
+        if run is not None:
+            run.request_stop(request)
+
+    def forget(self, task: str) -> None:
+        """Drop a task that is STOPPED."""
+        run = self._runs.get(task)
+        if run is not None and _is_stopped(run):
+            del self._runs[task]
+            run.record.journal.remove()
+
+    def _recover(self) -> None:
+        for directory in sorted(self._tasks_directory.iterdir()):
+            journal = Journal(directory)
+            spec = journal.read_spec()
+            if spec is None:
+                journal.remove()
+            else:
+                self._begin(spec, journal)
+
+    def _begin(self, spec: TaskSpec, journal: Journal) -> None:
+        assert self._group is not None, "the agent is open"
+        record = TaskRecord(spec, journal, self._publish, self._parts.now)
+        run = TaskRun(spec, self._parts, record, self._launching)
+        self._runs[spec.id] = run
+        self._group.start_soon(self._watch_over, run)
+
+    async def _watch_over(self, run: TaskRun) -> None:
+        """The top of a task's loop: a mistake of ours ends this task, with a reason, and no other."""
+        try:
+            await run.run()
+        except Exception as error:
+            log.exception("task failed inside the node", task=run.spec.id)
+            await self._abort(run, f"ContainerRuntimeError: the node could not go on: {_plain(error)}")
+        if _is_stopped(run):
+            last = run.record.observation
+            log.info("task stopped", task=run.spec.id, code=last.stop_code, reason=last.stopped_reason)
+
+    async def _abort(self, run: TaskRun, reason: str) -> None:
+        try:
+            await run.abort(reason)
+        except Exception:
+            log.exception("cannot clean up after a task", task=run.spec.id)
+
+
+def _is_stopped(run: TaskRun) -> bool:
+    return run.record.observation.last_status is LastStatus.STOPPED
+
+
+def _plain(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"

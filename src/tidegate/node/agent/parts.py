@@ -1,0 +1,74 @@
+"""What a task's run works with; wired by the server, faked by tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tidegate.model.image import Image
+from tidegate.model.spec import ContainerSpec, TaskSpec
+from tidegate.node.image.images import Images
+from tidegate.node.network.network import Network
+from tidegate.node.output.sink import LogSink
+from tidegate.node.runtime.runtime import Bundle, Container, Runtime
+
+
+class TaskCgroups(Protocol):
+    """The cgroup of a task, that of its containers' parents."""
+
+    async def create(self, task: TaskSpec) -> None:
+        """Make it with the task's limits, or find it. Raises OSError."""
+
+    async def remove(self, task: str) -> None:
+        """Take it away with all below it. Idempotent."""
+
+    def container_path(self, task: str, container: str) -> str:
+        """Where the runtime puts a container's cgroup."""
+
+
+class Launcher(Protocol):
+    """Makes a container ready for its first instruction."""
+
+    async def create(self, request: LaunchRequest, phase: PhaseTimer) -> Container:
+        """Root file system, configuration, runtime. Raises RuntimeFailure, OSError."""
+
+
+class OutputReader(Protocol):
+    """Follows what a container writes, until told that it has ended."""
+
+    def follow(self, bundle: Bundle, container: ContainerSpec) -> AbstractAsyncContextManager[None]:
+        """Entered: lines flow to the sink. Left: all that was written before has reached the sink."""
+
+
+PhaseTimer = Callable[[str], AbstractAsyncContextManager[None]]
+"""Times a piece of a launch for the timeline."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRequest:
+    """What a container is made from."""
+
+    task: TaskSpec
+    container: ContainerSpec
+    image: Image
+    bundle: Bundle
+    network_namespace: Path
+    volumes: Mapping[str, Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The node's tools."""
+
+    runtime: Runtime
+    images: Images
+    network: Network
+    cgroups: TaskCgroups
+    launcher: Launcher
+    output: OutputReader
+    sink: LogSink
+    now: Callable[[], float]
+    """Seconds since the epoch."""

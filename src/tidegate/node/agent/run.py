@@ -1,0 +1,198 @@
+"""
+One task, from its specification to its end.
+
+The run prepares what the containers share, then asks `plan` again and again what to do next, until every container
+has stopped; then it gives everything back. It may be abandoned at any point (our process was killed): a later run of
+the same task finds the containers as they are by then, and goes on.
+"""
+
+from __future__ import annotations
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from tidegate.model.image import Image
+from tidegate.model.spec import ContainerSpec, TaskSpec
+from tidegate.model.status import LastStatus
+from tidegate.node.agent import plan
+from tidegate.node.agent.container import ContainerRun
+from tidegate.node.agent.journal import StopRequest
+from tidegate.node.agent.parts import Parts
+from tidegate.node.agent.plan import EndTask, GiveUp, Stage, Start, Stop
+from tidegate.node.agent.record import TaskRecord
+from tidegate.node.image.images import ImageError
+from tidegate.node.network.network import NetworkFailure
+from tidegate.node.output.sink import LogTargetMissing
+
+log = structlog.get_logger()
+
+
+class TaskRun:
+    """Advances one task. `run` returns when the task is STOPPED and nothing of it is left but its journal."""
+
+    def __init__(self, spec: TaskSpec, parts: Parts, record: TaskRecord, launching: anyio.CapacityLimiter) -> None:
+        self.spec = spec
+        self.record = record
+        self._parts = parts
+        self._stop = record.journal.read_stop()
+        self._is_stopping = record.observation.last_status.rank >= LastStatus.DEACTIVATING.rank
+        self._changed = anyio.Event()
+        self._fetching = anyio.CancelScope()
+        self._containers = {c.name: ContainerRun(spec, c, parts, record, launching, self.wake) for c in spec.containers}
+
+    def request_stop(self, request: StopRequest) -> None:
+        """Stop the task; the first request counts."""
+        if self._stop is None:
+            self.record.journal.write_stop(request)
+            self._stop = request
+            self.wake()
+
+    def wake(self) -> None:
+        """Look again: something has changed."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Prepare, drive, release."""
+        if self.record.observation.last_status is LastStatus.STOPPED:
+            return
+        if self.record.observation.revision == 0:
+            self.record.say(connected_at=self._parts.now())
+        await self._prepare()
+        async with anyio.create_task_group() as group:
+            await self._drive(group)
+            self._fetching.cancel()
+        await self._release()
+
+    async def abort(self, reason: str) -> None:
+        """End a run that went wrong: kill what there is, and give everything back."""
+        self.record.blame(
+            "TaskFailedToStart" if self.record.observation.started_at is None else "TerminationNotice", reason
+        )
+        for container in self._containers.values():
+            container.abandon()
+        await self._release()
+
+    async def _prepare(self) -> None:
+        """What the containers share. A failure ends the task before any of them has run."""
+        parts, record = self._parts, self.record
+        if self._stop is None and not self._is_stopping:
+            record.say(last_status=LastStatus.ACTIVATING)
+        try:
+            async with record.phase("network"):
+                namespace = await parts.network.attach(self.spec.id, self.spec.network)
+            async with record.phase("cgroup"):
+                await parts.cgroups.create(self.spec)
+            for name in self.spec.volumes:
+                record.journal.volume(name).mkdir(mode=0o777, parents=True, exist_ok=True)
+            for container in self._containers.values():
+                await container.prepare(namespace)
+        except LogTargetMissing as missing:
+            self._fail(f"ResourceInitializationError: failed to validate logger args: {missing}")
+        except (NetworkFailure, OSError) as failure:
+            self._fail(f"ResourceInitializationError: {failure}")
+
+    def _fail(self, reason: str) -> None:
+        self.record.blame("TaskFailedToStart", reason)
+        self._is_stopping = True
+
+    async def _drive(self, group: TaskGroup) -> None:
+        group.start_soon(self._fetch_images)
+        for container in self._containers.values():
+            container.resume(group)
+        while True:
+            self._changed = anyio.Event()
+            self._notice_stop()
+            self._notice_start()
+            known = {name: c.known for name, c in self._containers.items()}
+            step = plan.plan_containers(self.spec, known, is_stopping=self._is_stopping, now=self._parts.now())
+            for action in step.actions:
+                self._act(action, group)
+            if step.actions:
+                continue
+            if plan.has_stopped(self.spec, known):
+                return
+            wait = None if step.wake_at is None else max(0.0, step.wake_at - self._parts.now())
+            with anyio.move_on_after(wait):
+                await self._changed.wait()
+
+    def _notice_stop(self) -> None:
+        if self._stop is None or self._is_stopping:
+            return
+        self.record.blame(self._stop.code, self._stop.reason)
+        self._begin_stop()
+
+    def _begin_stop(self) -> None:
+        self._is_stopping = True
+        self._fetching.cancel()
+        if self.record.observation.started_at is not None:
+            self.record.say(last_status=LastStatus.DEACTIVATING, stopping_at=self._parts.now())
+        self.record.say(
+            last_status=LastStatus.STOPPING, stopping_at=self.record.observation.stopping_at or self._parts.now()
+        )
+
+    def _notice_start(self) -> None:
+        if self._is_stopping or self.record.observation.started_at is not None:
+            return
+        if plan.has_started(self.spec, {name: c.known for name, c in self._containers.items()}):
+            self.record.say(last_status=LastStatus.RUNNING, started_at=self._parts.now())
+
+    def _act(self, action: plan.Action, group: TaskGroup) -> None:
+        match action:
+            case Start(name):
+                self._containers[name].start(group)
+            case Stop(name):
+                self._containers[name].stop(group)
+            case GiveUp(name, exit_code, reason):
+                self._containers[name].give_up(exit_code, reason)
+            case EndTask(name, has_run):
+                if has_run:
+                    self.record.blame("EssentialContainerExited", "Essential container in task exited")
+                else:
+                    why = self.record.container(name).reason
+                    self.record.blame("TaskFailedToStart", why or "Task failed to start")
+                self._begin_stop()
+
+    async def _fetch_images(self) -> None:
+        """Have the images, each reference once; those that are here already cost nothing."""
+        with self._fetching:
+            wanted: dict[str, list[ContainerSpec]] = {}
+            for container in self.spec.containers:
+                if self._containers[container.name].known.stage is Stage.WAITING:
+                    wanted.setdefault(container.image, []).append(container)
+            async with anyio.create_task_group() as group:
+                for reference, containers in wanted.items():
+                    group.start_soon(self._fetch, reference, containers)
+
+    async def _fetch(self, reference: str, containers: list[ContainerSpec]) -> None:
+        architecture = self.spec.architecture
+        image: Image | None = self._parts.images.find(reference, architecture)
+        if self.record.observation.pull_started_at is None:
+            self.record.note(pull_started_at=self._parts.now())
+        try:
+            if image is None:
+                async with self.record.phase(f"pull {reference}"):
+                    image = await self._parts.images.ensure(reference, architecture)
+        except ImageError as error:
+            for container in containers:
+                self._containers[container.name].give_up(None, f"CannotPullContainerError: {error}")
+            return
+        self.record.note(pull_stopped_at=self._parts.now())
+        for container in containers:
+            self._containers[container.name].image_is_ready(image)
+
+    async def _release(self) -> None:
+        """Give back what the task used. What can't be given back now is found again at the next start."""
+        record, parts = self.record, self._parts
+        now = parts.now()
+        record.say(
+            last_status=LastStatus.DEPROVISIONING,
+            stopping_at=record.observation.stopping_at or now,
+            execution_stopped_at=record.observation.execution_stopped_at or now,
+        )
+        for container in self._containers.values():
+            await container.release()
+        await parts.network.detach(self.spec.id)
+        await parts.cgroups.remove(self.spec.id)
+        record.journal.clear()
+        record.say(last_status=LastStatus.STOPPED, stopped_at=parts.now())

@@ -1,0 +1,114 @@
+"""Finding a node and an address for tasks that wait: a batch at a time, so that they see each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tidegate.model.account import SecurityGroup, Subnet
+from tidegate.model.status import Interface, LastStatus, Node, Phase
+from tidegate.model.task import Task, TaskDefinition
+from tidegate.placement.placement import Need, Refused, place, take
+from tidegate.reconcile.addresses import Addresses, AddressesExhausted
+from tidegate.reconcile.rules import NO_ADDRESS, NO_CAPACITY, ended
+from tidegate.reconcile.task_spec import architecture_of
+from tidegate.store.store import Store
+
+
+class LaunchRound:
+    """Places tasks one after the other on what the nodes have left."""
+
+    def __init__(self, store: Store, addresses: Addresses, nodes: Sequence[Node], now: float) -> None:
+        self._store = store
+        self._addresses = addresses
+        self._nodes = {node.id: node for node in nodes}
+        self._now = now
+
+    def decide(self, task: Task) -> Task | None:
+        """The task's new record; None when it waits as before."""
+        definition = self._store.get(TaskDefinition, task.definition)
+        if definition is None:
+            return self._fail(task, "The task definition was deleted before the task could start")
+        last = Refused(())
+        for subnet in self._subnets(task):
+            need = need_of(task, definition, subnet)
+            result = place(need, list(self._nodes.values()))
+            if isinstance(result, Refused):
+                last = result
+                continue
+            try:
+                interface = self._addresses.new_interface(subnet, self._groups(task, subnet), task.attachment)
+            except AddressesExhausted:
+                return self._fail(task, NO_ADDRESS.format(subnet=subnet.id))
+            self._take(need, result.node)
+            return self._placed(task, result.node, interface)
+        if last.is_final:
+            return self._fail(task, f"{NO_CAPACITY} ({last})")
+        return self._wait(task, str(last))
+
+    def _subnets(self, task: Task) -> list[Subnet]:
+        """Those of the request, beginning with another one for each task, so that tasks spread over them."""
+        network = task.request.network_configuration
+        wanted = network.awsvpc_configuration.subnets if network and network.awsvpc_configuration else ()
+        found = [subnet for name in wanted if (subnet := self._store.get(Subnet, name)) is not None]
+        turn = int(task.id[:8], 16) % len(found) if found else 0
+        return found[turn:] + found[:turn]
+
+    def _groups(self, task: Task, subnet: Subnet) -> tuple[str, ...]:
+        """The request's security groups; the VPC's default one if it names none."""
+        network = task.request.network_configuration
+        wanted = network.awsvpc_configuration.security_groups if network and network.awsvpc_configuration else None
+        if wanted:
+            return tuple(wanted)
+        groups = self._store.select(SecurityGroup)
+        return tuple(g.id for g in groups if g.vpc == subnet.vpc and g.name == "default")
+
+    def _take(self, need: Need, name: str) -> None:
+        node = self._nodes[name]
+        cpu_units, memory_mib = take(need, node)
+        self._nodes[name] = msgspec.structs.replace(
+            node,
+            free_cpu_units=node.free_cpu_units - cpu_units,
+            free_memory_mib=node.free_memory_mib - memory_mib,
+        )
+
+    def _placed(self, task: Task, node: str, interface: Interface) -> Task:
+        waited = Phase(
+            name="place",
+            started_at=task.status.created_at,
+            milliseconds=round((self._now - task.status.created_at) * 1000, 3),
+        )
+        status = msgspec.structs.replace(
+            task.status,
+            last_status=LastStatus.PENDING,
+            version=task.status.version + 1,
+            node=node,
+            interface=interface,
+            waiting_reason="",
+            timeline=(waited,),
+        )
+        return msgspec.structs.replace(task, status=status)
+
+    def _fail(self, task: Task, reason: str) -> Task:
+        status = ended(task.status, reason, "TaskFailedToStart", self._now)
+        return msgspec.structs.replace(task, status=status)
+
+    def _wait(self, task: Task, reason: str) -> Task | None:
+        if task.status.waiting_reason:
+            return None  # figures in the reason change all the time; the first ones say enough
+        status = msgspec.structs.replace(task.status, waiting_reason=reason)
+        return msgspec.structs.replace(task, status=status)
+
+
+def need_of(task: Task, definition: TaskDefinition, subnet: Subnet) -> Need:
+    """What the task asks of a node."""
+    overrides = task.request.overrides
+    cpu = (overrides.cpu if overrides else None) or definition.spec.cpu or "0"
+    memory = (overrides.memory if overrides else None) or definition.spec.memory or "0"
+    return Need(
+        cpu_units=int(cpu),
+        memory_mib=int(memory),
+        architecture=architecture_of(definition.spec),
+        availability_zone=subnet.availability_zone,
+    )

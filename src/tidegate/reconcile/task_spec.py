@@ -1,0 +1,148 @@
+"""From a task's record and its definition to what an engine is asked to run: pure."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tidegate.api import ecs
+from tidegate.model.spec import (
+    ContainerSpec,
+    Dependency,
+    HealthCheck,
+    LogTarget,
+    Mount,
+    NetworkSpec,
+    TaskSpec,
+    Tmpfs,
+    Ulimit,
+)
+from tidegate.model.status import Interface
+from tidegate.model.task import Task, TaskDefinition
+
+DEFAULT_STOP_TIMEOUT_SECONDS = 30
+
+
+def build_task_spec(task: Task, definition: TaskDefinition, interface: Interface, region: str) -> TaskSpec:
+    """The definition with the request's overrides applied, and the interface that the task was given."""
+    spec = definition.spec
+    overrides = task.request.overrides or ecs.TaskOverride()
+    by_name = {o.name: o for o in overrides.container_overrides or () if o.name}
+    environment = _aws_environment(region)
+    return TaskSpec(
+        id=task.id,
+        cluster=task.cluster,
+        family=definition.family,
+        family_revision=definition.number,
+        cpu_units=int(overrides.cpu or spec.cpu or 0),
+        memory_mib=int(overrides.memory or spec.memory or 0),
+        containers=tuple(
+            _container(c, by_name.get(c.name or "", ecs.ContainerOverride()), task.id, environment)
+            for c in spec.container_definitions or ()
+        ),
+        network=_network(task, interface, region),
+        volumes=tuple(v.name for v in spec.volumes or () if v.name),
+        architecture=architecture_of(spec),
+        shares_process_namespace=spec.pid_mode == "task",
+    )
+
+
+def architecture_of(spec: ecs.TaskDefinition) -> Literal["x86_64", "arm64"]:
+    """x86_64 or arm64."""
+    wanted = spec.runtime_platform.cpu_architecture if spec.runtime_platform else None
+    return "arm64" if wanted == "ARM64" else "x86_64"
+
+
+def private_dns_name(address: str, region: str) -> str:
+    """As EC2 names an instance's address."""
+    domain = "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
+    return f"ip-{address.replace('.', '-')}.{domain}"
+
+
+def _network(task: Task, interface: Interface, region: str) -> NetworkSpec:
+    return NetworkSpec(
+        interface=interface.id,
+        address=interface.address,
+        prefix_length=interface.prefix_length,
+        gateway=interface.gateway,
+        mac=interface.mac,
+        hostname=private_dns_name(interface.address, region),
+        security_groups=interface.security_groups,
+        published=task.published,
+    )
+
+
+def _aws_environment(region: str) -> dict[str, str]:
+    """What Fargate puts into every container."""
+    return {"AWS_EXECUTION_ENV": "AWS_ECS_FARGATE", "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+
+
+def _container(
+    c: ecs.ContainerDefinition, override: ecs.ContainerOverride, task: str, environment: dict[str, str]
+) -> ContainerSpec:
+    linux = c.linux_parameters or ecs.LinuxParameters()
+    capabilities = linux.capabilities or ecs.KernelCapabilities()
+    return ContainerSpec(
+        name=c.name or "",
+        image=c.image or "",
+        essential=c.essential is not False,
+        entry_point=c.entry_point or None,
+        command=override.command if override.command is not None else c.command or None,
+        environment=environment | _pairs(c.environment) | _pairs(override.environment),
+        working_directory=c.working_directory,
+        user=c.user,
+        cpu_units=override.cpu if override.cpu is not None else c.cpu or 0,
+        memory_mib=override.memory or c.memory,
+        memory_reservation_mib=override.memory_reservation or c.memory_reservation,
+        depends_on=tuple(Dependency(container=d.container_name, condition=d.condition) for d in c.depends_on or ()),
+        health_check=_health_check(c.health_check),
+        start_timeout_seconds=c.start_timeout,
+        stop_timeout_seconds=c.stop_timeout if c.stop_timeout is not None else DEFAULT_STOP_TIMEOUT_SECONDS,
+        readonly_root=bool(c.readonly_root_filesystem),
+        init_process=bool(linux.init_process_enabled),
+        capabilities_add=capabilities.add or (),
+        capabilities_drop=capabilities.drop or (),
+        tmpfs=tuple(
+            Tmpfs(path=t.container_path, size_mib=t.size, options=t.mount_options or ()) for t in linux.tmpfs or ()
+        ),
+        shared_memory_mib=linux.shared_memory_size or None,
+        ulimits=tuple(Ulimit(name=u.name, soft=u.soft_limit, hard=u.hard_limit) for u in c.ulimits or ()),
+        sysctls={s.namespace: s.value for s in c.system_controls or () if s.namespace and s.value is not None},
+        mounts=tuple(
+            Mount(volume=m.source_volume, path=m.container_path, read_only=bool(m.read_only))
+            for m in c.mount_points or ()
+            if m.source_volume and m.container_path
+        ),
+        labels=dict(c.docker_labels or {}),
+        log=_log_target(c.log_configuration, c.name or "", task),
+    )
+
+
+def _pairs(values: tuple[ecs.KeyValuePair, ...] | None) -> dict[str, str]:
+    return {pair.name: pair.value or "" for pair in values or () if pair.name}
+
+
+def _health_check(check: ecs.HealthCheck | None) -> HealthCheck | None:
+    """None when there is none, or when the image's is switched off by NONE."""
+    if check is None or not check.command or check.command[0] == "NONE":
+        return None
+    kind, *words = check.command
+    command = ("/bin/sh", "-c", *words) if kind == "CMD-SHELL" else tuple(words)
+    return HealthCheck(
+        command=command,
+        interval_seconds=check.interval or 30,
+        timeout_seconds=check.timeout or 5,
+        retries=check.retries or 3,
+        start_period_seconds=check.start_period or 0,
+    )
+
+
+def _log_target(log: ecs.LogConfiguration | None, container: str, task: str) -> LogTarget | None:
+    if log is None or log.log_driver != "awslogs":
+        return None
+    options = log.options or {}
+    prefix = options.get("awslogs-stream-prefix")
+    return LogTarget(
+        group=options.get("awslogs-group", ""),
+        stream=f"{prefix}/{container}/{task}" if prefix else f"{container}/{task}",
+        create_group=options.get("awslogs-create-group", "").lower() == "true",
+    )
