@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import anyio
 import pytest
+
+from fakes.node import World
 from fakes.specs import task_spec
 from tidegate.engine.engine import Engine, Gap
+from tidegate.engine.local import LocalEngine
 from tidegate.engine.sim import SimEngine
 from tidegate.model.spec import ContainerSpec, TaskSpec
 from tidegate.model.status import LastStatus, Node, Observation
+from tidegate.node.agent.agent import Agent
+from tidegate.node.agent.capacity import Capacity, Memory
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +42,22 @@ async def sim() -> AsyncIterator[Engine]:
         yield engine
 
 
-@pytest.fixture(params=[sim], ids=["sim"])
+@asynccontextmanager
+async def local_over_fakes() -> AsyncIterator[Engine]:
+    world = World()
+    with TemporaryDirectory() as directory:
+        async with world.running():
+            parts = world.parts()
+            engine = LocalEngine(
+                lambda publish: Agent(Path(directory), parts, publish),
+                parts.network,
+                Capacity("local", reserve_mib=0, memory=lambda: Memory(8192, 8192)),
+            )
+            async with engine.open():
+                yield engine
+
+
+@pytest.fixture(params=[sim, local_over_fakes], ids=["sim", "local"])
 def make_engine(request: pytest.FixtureRequest) -> Maker:
     maker: Maker = request.param
     return maker
@@ -157,8 +180,8 @@ async def test_observations_only_grow(make_engine: Maker):
                 if item.last_status is LastStatus.STOPPED:
                     break
 
-        assert all(a.revision < b.revision for a, b in zip(seen, seen[1:], strict=False))
-        assert all(a.last_status.rank <= b.last_status.rank for a, b in zip(seen, seen[1:], strict=False))
+        assert all(a.revision < b.revision for a, b in itertools.pairwise(seen))
+        assert all(a.last_status.rank <= b.last_status.rank for a, b in itertools.pairwise(seen))
         assert len({o.started_at for o in seen if o.started_at is not None}) == 1
 
 

@@ -24,6 +24,7 @@ from tidegate.node.agent.record import TaskRecord
 from tidegate.node.image.images import ImageError
 from tidegate.node.network.network import NetworkFailure
 from tidegate.node.output.sink import LogTargetMissing
+from tidegate.node.volume.directory import ensure_volume
 
 log = structlog.get_logger()
 
@@ -84,7 +85,7 @@ class TaskRun:
             async with record.phase("cgroup"):
                 await parts.cgroups.create(self.spec)
             for name in self.spec.volumes:
-                record.journal.volume(name).mkdir(mode=0o777, parents=True, exist_ok=True)
+                ensure_volume(record.journal.volume(name))
             for container in self._containers.values():
                 await container.prepare(namespace)
         except LogTargetMissing as missing:

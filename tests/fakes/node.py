@@ -1,0 +1,236 @@
+"""A node without a kernel: containers that are acted as `engine.sim` reads them from image names, on anyio's clock."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import anyio
+
+from tidegate.engine.sim import Behaviour, behaviour_of
+from tidegate.model.image import Image, ImageConfig
+from tidegate.model.spec import ContainerSpec, LogTarget, NetworkSpec, SecurityGroupSpec, TaskSpec
+from tidegate.node.agent.parts import LaunchRequest, Parts, PhaseTimer
+from tidegate.node.image.images import ImageNotFound, Progress
+from tidegate.node.network.network import NetworkFailure
+from tidegate.node.runtime.runtime import Bundle, Container, ExecResult, Exit, RuntimeFailure
+
+SIGKILL, SIGTERM = 9, 15
+
+
+@dataclass(slots=True)
+class FakeContainer:
+    """Exits as its image says, obeys SIGTERM or not, dies of SIGKILL."""
+
+    world: World
+    bundle: Bundle
+    behaviour: Behaviour
+    pid: int = 1
+    is_started: bool = False
+    exit: Exit | None = None
+    ended: anyio.Event = field(default_factory=anyio.Event)
+    signals: list[int] = field(default_factory=list)
+
+    async def start(self) -> None:
+        await anyio.lowlevel.checkpoint()
+        if self.bundle.id in self.world.cannot_start:
+            raise RuntimeFailure("start", "exec: no such file")
+        self.is_started = True
+        self.world.events.append(f"start {self.bundle.directory.name[2:]}")
+        if self.behaviour.exits_with is not None:
+            self.world.at(self.behaviour.after_seconds, lambda: self.end(self.behaviour.exits_with or 0))
+
+    def end(self, code: int) -> None:
+        if self.exit is None:
+            self.exit = Exit(code, oom_killed=code == 137 and not self.signals, finished_at=self.world.now())
+            self.world.events.append(f"exit {self.bundle.directory.name[2:]}")
+            self.ended.set()
+
+    async def wait(self) -> Exit:
+        await self.ended.wait()
+        assert self.exit is not None
+        return self.exit
+
+    def kill(self, signal: int) -> None:
+        self.signals.append(signal)
+        if signal == SIGKILL or self.behaviour.obeys:
+            self.end(128 + signal)
+
+    async def exec(
+        self, command: Sequence[str], *, environment: Mapping[str, str], timeout_seconds: float
+    ) -> ExecResult:
+        await anyio.lowlevel.checkpoint()
+        answer = self.world.health(self.bundle.directory.name[2:])
+        return ExecResult(0 if answer else 1, "")
+
+    async def remove(self) -> None:
+        self.end(137)
+        self.world.containers.pop(self.bundle.id, None)
+
+
+class World:
+    """All that the fakes share; outlives a node, as a kernel would."""
+
+    def __init__(self) -> None:
+        self.containers: dict[str, FakeContainer] = {}
+        self.namespaces: set[str] = set()
+        self.cgroups: set[str] = set()
+        self.rootfs: set[Path] = set()
+        self.streams: list[LogTarget] = []
+        self.events: list[str] = []
+        self.cannot_start: set[str] = set()
+        self.network_failure: NetworkFailure | None = None
+        self.health: Callable[[str], bool] = lambda _: True
+        self._timers: anyio.abc.TaskGroup | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with anyio.create_task_group() as group:
+            self._timers = group
+            yield
+            group.cancel_scope.cancel()
+
+    def now(self) -> float:
+        return anyio.current_time()
+
+    def at(self, seconds: float, action: Callable[[], None]) -> None:
+        async def later() -> None:
+            await anyio.sleep(seconds)
+            action()
+
+        assert self._timers is not None
+        self._timers.start_soon(later)
+
+    def is_empty(self) -> bool:
+        return not (self.containers or self.namespaces or self.cgroups or self.rootfs)
+
+    def parts(self) -> Parts:
+        return Parts(
+            runtime=FakeRuntime(self),
+            images=FakeImages(self),  # type: ignore[arg-type]
+            network=FakeNetwork(self),
+            cgroups=FakeCgroups(self),
+            launcher=FakeLauncher(self),
+            output=FakeOutput(),
+            sink=FakeSink(self),
+            now=self.now,
+        )
+
+
+@dataclass(slots=True)
+class FakeRuntime:
+    world: World
+    name: str = "fake"
+
+    async def create(self, bundle: Bundle, config: Mapping[str, Any]) -> Container:
+        raise NotImplementedError("the fake launcher makes containers itself")
+
+    async def recover(self, bundle: Bundle) -> tuple[Container, Literal["created", "started"]] | None:
+        await anyio.lowlevel.checkpoint()
+        found = self.world.containers.get(bundle.id)
+        return None if found is None else (found, "started" if found.is_started else "created")
+
+
+@dataclass(slots=True)
+class FakeLauncher:
+    world: World
+
+    async def create(self, request: LaunchRequest, phase: PhaseTimer) -> Container:
+        async with phase(f"create {request.container.name}"):
+            await anyio.sleep(0.01)
+        self.world.rootfs.add(request.bundle.directory)
+        container = FakeContainer(self.world, request.bundle, behaviour_of(request.container.image))
+        self.world.containers[request.bundle.id] = container
+        return container
+
+
+@dataclass(slots=True)
+class FakeImages:
+    world: World
+    here: set[str] = field(default_factory=set)
+
+    def find(self, reference: str, architecture: str | None = None) -> Image | None:
+        if reference in self.here:
+            return Image(
+                references=(reference,), digest="sha256:0", config=ImageConfig(), layers=(), size_bytes=0, created_at=0
+            )
+        return None
+
+    async def ensure(self, reference: str, architecture: str, progress: Progress | None = None) -> Image:
+        await anyio.sleep(0.02)
+        if not behaviour_of(reference).can_be_pulled:
+            raise ImageNotFound(f"{reference} does not exist")
+        self.here.add(reference)
+        image = self.find(reference)
+        assert image is not None
+        return image
+
+    async def unmount_rootfs(self, directory: Path) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.world.rootfs.discard(directory)
+
+
+@dataclass(slots=True)
+class FakeNetwork:
+    world: World
+
+    async def open(self) -> None:
+        await anyio.lowlevel.checkpoint()
+
+    async def attach(self, task: str, spec: NetworkSpec) -> Path:
+        await anyio.lowlevel.checkpoint()
+        if self.world.network_failure is not None:
+            raise self.world.network_failure
+        self.world.namespaces.add(task)
+        return Path("/namespaces") / task
+
+    async def detach(self, task: str) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.world.namespaces.discard(task)
+
+    def attached(self) -> set[str]:
+        return set(self.world.namespaces)
+
+    async def apply_security_groups(self, groups: Mapping[str, SecurityGroupSpec]) -> None:
+        await anyio.lowlevel.checkpoint()
+
+    async def close(self, *, remove: bool) -> None:
+        await anyio.lowlevel.checkpoint()
+
+
+@dataclass(slots=True)
+class FakeCgroups:
+    world: World
+
+    async def create(self, task: TaskSpec) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.world.cgroups.add(task.id)
+
+    async def remove(self, task: str) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.world.cgroups.discard(task)
+
+    def container_path(self, task: str, container: str) -> str:
+        return f"/tidegate-test/{task}/{container}"
+
+
+class FakeOutput:
+    @asynccontextmanager
+    async def follow(self, bundle: Bundle, container: ContainerSpec) -> AsyncIterator[None]:
+        yield
+
+
+@dataclass(slots=True)
+class FakeSink:
+    world: World
+
+    async def open(self, target: LogTarget, source: str) -> int:
+        await anyio.lowlevel.checkpoint()
+        self.world.streams.append(target)
+        return 0
+
+    async def append(self, target: LogTarget, source: str, events: Sequence[Any], offset: int) -> None:
+        await anyio.lowlevel.checkpoint()
