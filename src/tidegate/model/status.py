@@ -97,6 +97,11 @@ class Interface(Status, frozen=True, kw_only=True):
     mac: str
     security_groups: tuple[str, ...] = ()
 
+    def private_dns_name(self, region: str) -> str:
+        """As EC2 names an address of the region."""
+        domain = "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
+        return f"ip-{self.address.replace('.', '-')}.{domain}"
+
 
 class TaskStatus(Status, frozen=True, kw_only=True):
     """What we say of a task; DescribeTasks is close to the identity of it."""

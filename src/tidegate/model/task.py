@@ -34,6 +34,8 @@ class Task(Record, frozen=True, kw_only=True):
     definition: str
     """family:revision."""
     group: str
+    capacity_provider: str | None = None
+    """The provider that a strategy (the request's or the cluster's) gave it; None with a launch type."""
     request: ecs.RunTaskRequest
     container_ids: dict[str, str]
     """Container name to the UUID in its ARN."""
@@ -50,6 +52,14 @@ class Task(Record, frozen=True, kw_only=True):
     def attachment(self) -> str:
         """The UUID of its network interface's attachment; it follows from the id, so RunTask can show it at once."""
         return str(uuid.uuid5(uuid.NAMESPACE_OID, self.id))
+
+    @property
+    def subnets(self) -> tuple[str, ...]:
+        """The request's subnets in the order in which they are tried: another one first for each task."""
+        network = self.request.network_configuration
+        wanted = network.awsvpc_configuration.subnets if network and network.awsvpc_configuration else ()
+        turn = int(self.id[:8], 16) % len(wanted) if wanted else 0
+        return wanted[turn:] + wanted[:turn]
 
     @property
     def is_unplaced(self) -> bool:
