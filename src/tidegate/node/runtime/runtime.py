@@ -45,7 +45,10 @@ class Exit:
 
     code: int
     oom_killed: bool
+    """The kernel killed a process of the container for want of memory, and the container failed."""
     finished_at: float
+    supervisor_lost: bool = False
+    """The supervisor was killed, so that the container had to be as well; `code` is 137 then."""
 
 
 @dataclass(frozen=True, slots=True)

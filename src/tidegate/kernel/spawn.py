@@ -1,0 +1,132 @@
+"""
+Children by posix_spawn: the big process is never forked, and nothing is inherited but what is named.
+
+A child gets a session of its own (Ctrl-C at the server's terminal is not for it), default signal dispositions, an
+empty signal mask, and exactly the environment and descriptors it is given.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tidegate.kernel import pidfd, syscalls
+
+_DEFAULTED = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+CLEAN_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
+
+
+@dataclass(slots=True)
+class Child:
+    """A child process of ours; `wait` or `reap` must be called once."""
+
+    pid: int
+    pidfd: int
+
+    async def wait(self) -> int:
+        """Its exit code; 128 + signal number when a signal ended it."""
+        await pidfd.wait_exited(self.pidfd)
+        return self.reap()
+
+    def kill(self) -> None:
+        """SIGKILL to its process group, that is to all of it which did not move away."""
+        if not pidfd.has_exited(self.pidfd):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def reap(self) -> int:
+        """Collect the exit code, blocking until there is one; frees the descriptor."""
+        _, status = os.waitpid(self.pid, 0)
+        os.close(self.pidfd)
+        code = os.waitstatus_to_exitcode(status)
+        return code if code >= 0 else 128 - code
+
+
+class Spawner:
+    """
+    Starts children, in this mount namespace or, with `hidden`, in one of their own where those are unmounted.
+
+    The namespace is that of a thread, which all such children start from. It is a slave of ours: what is mounted here
+    below a shared mount (see `shared_mount`) appears there as well; what happens there stays there.
+    """
+
+    def __init__(self, hidden: Sequence[Path] = ()) -> None:
+        self._hidden = tuple(hidden)
+        self._thread: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
+
+    def spawn(
+        self,
+        arguments: Sequence[str],
+        *,
+        environment: Mapping[str, str] = CLEAN_ENVIRONMENT,
+        stdout: int | None = None,
+        stderr: int | None = None,
+        keep: Sequence[int] = (),
+    ) -> Child:
+        """
+        Start arguments[0] (an absolute path); stdin is /dev/null, and so is what is not given.
+
+        keep: descriptors that the child has under the same number. Raises OSError.
+        """
+
+        def start() -> Child:
+            return _posix_spawn(arguments, environment, stdout, stderr, keep)
+
+        return self._run(start) if self._hidden else start()
+
+    def close(self) -> None:
+        """End the thread, and with it (once its last child is gone) the namespace."""
+        if self._thread is not None:
+            self._thread.shutdown()
+            self._thread = None
+
+    def _run(self, start: Callable[[], Child]) -> Child:
+        # Waiting for the thread costs nothing extra: posix_spawn holds the interpreter's lock anyway.
+        with self._lock:
+            if self._thread is None:
+                thread = ThreadPoolExecutor(1, thread_name_prefix="spawner")
+                thread.submit(self._enter_namespace).result()
+                self._thread = thread
+        return self._thread.submit(start).result()
+
+    def _enter_namespace(self) -> None:
+        syscalls.unshare(syscalls.CLONE_NEWNS)
+        syscalls.mount("none", "/", None, syscalls.MS_REC | syscalls.MS_SLAVE)
+        for path in self._hidden:
+            syscalls.umount(str(path))
+
+
+def _posix_spawn(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    stdout: int | None,
+    stderr: int | None,
+    keep: Sequence[int],
+) -> Child:
+    actions: list[tuple[int, int, str, int, int] | tuple[int, int, int]] = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+    ]
+    for number, given in ((1, stdout), (2, stderr)):
+        if given is None:
+            actions.append((os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0))
+        else:
+            actions.append((os.POSIX_SPAWN_DUP2, given, number))
+    # dup2 of a descriptor onto itself takes close-on-exec away, in the child alone.
+    actions.extend((os.POSIX_SPAWN_DUP2, fd, fd) for fd in keep)
+    pid = os.posix_spawn(
+        arguments[0],
+        list(arguments),
+        dict(environment),
+        file_actions=actions,
+        setsid=True,
+        setsigmask=[],
+        setsigdef=_DEFAULTED,
+    )
+    held = pidfd.open_pidfd(pid)
+    assert held is not None, "a child that was not reaped keeps its pid"
+    return Child(pid, held)

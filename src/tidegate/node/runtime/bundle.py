@@ -1,0 +1,144 @@
+"""
+The files in a bundle's directory by which a container is found again after a crash of ours.
+
+    config.json      the OCI configuration
+    conmon.pid       the supervisor's pid; written by it
+    pid              the container's; written by the OCI runtime
+    created.json     who these two are beyond their pids; written by us when `create` has succeeded
+    exit             the exit code; written by the supervisor
+    ended.json       the Exit, with what the control group told; written by us when the end was first seen
+    log              the output, in the CRI format
+    error            what supervisor and runtime said on stderr
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from tidegate.kernel import pidfd, process
+from tidegate.node.runtime.runtime import Bundle, Exit
+
+_ERROR_TAIL_BYTES = 2_000
+_LEFT_OVER = ("conmon.pid", "pid", "created.json", "exit", "ended.json", "oom", "error", "attach", "ctl", "winsz")
+_Value = TypeVar("_Value")
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """A process, told apart from a later one with the same pid."""
+
+    pid: int
+    start_ticks: int
+    boot: str
+
+    def open(self) -> int | None:
+        """A pidfd of it; None if it is gone."""
+        if self.boot != process.boot_id():
+            return None
+        fd = pidfd.open_pidfd(self.pid)
+        if fd is None:
+            return None
+        # Looked at after the descriptor is held: what has this start time now is what the descriptor holds.
+        stat = process.read_stat(self.pid)
+        if stat is not None and stat.start_ticks == self.start_ticks and stat.state != "Z":
+            return fd
+        os.close(fd)
+        return None
+
+
+class Created(msgspec.Struct, frozen=True, kw_only=True):
+    """The processes of a created container."""
+
+    container: Identity
+    supervisor: Identity
+
+
+def identify(pid: int) -> Identity | None:
+    """The identity of a live process; None if it is gone."""
+    stat = process.read_stat(pid)
+    return Identity(pid=pid, start_ticks=stat.start_ticks, boot=process.boot_id()) if stat else None
+
+
+@dataclass(frozen=True, slots=True)
+class BundleFiles:
+    """Reads and writes them."""
+
+    directory: Path
+    container: str
+    """The container's id."""
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> BundleFiles:
+        """The files of a bundle."""
+        return cls(bundle.directory, bundle.id)
+
+    @property
+    def log(self) -> Path:
+        """Where the supervisor writes the output."""
+        return self.directory / "log"
+
+    @property
+    def error(self) -> Path:
+        """Where supervisor and runtime complain."""
+        return self.directory / "error"
+
+    def read_created(self) -> Created | None:
+        """None if `create` never came to its end."""
+        return self._read("created.json", Created)
+
+    def write_created(self, created: Created) -> None:
+        """From here on the container can be recovered."""
+        self._write("created.json", created)
+
+    def read_ended(self) -> Exit | None:
+        """None if nobody has seen the end yet."""
+        return self._read("ended.json", Exit)
+
+    def write_ended(self, ended: Exit) -> None:
+        """The last word on how it ended; survives the removal of the control group."""
+        self._write("ended.json", ended)
+
+    def read_exit(self) -> tuple[int, float] | None:
+        """Code and time of the end as the supervisor saw it; None before that."""
+        for name in ("exit", self.container):  # the second is where an older conmon writes it
+            path = self.directory / name
+            try:
+                text, modified_at = path.read_text().strip(), path.stat().st_mtime
+            except FileNotFoundError:
+                continue
+            if text.lstrip("-").isdigit():
+                return int(text) & 0xFF, modified_at
+        return None
+
+    def has_oom_mark(self) -> bool:
+        """The supervisor saw the kernel kill for want of memory."""
+        return (self.directory / "oom").exists()
+
+    def error_tail(self) -> str:
+        """The end of what supervisor and runtime said on stderr, in one line."""
+        try:
+            data = self.error.read_bytes()[-_ERROR_TAIL_BYTES:]
+        except FileNotFoundError:
+            return ""
+        return " ".join(data.decode(errors="replace").split())
+
+    def clear(self) -> None:
+        """Drop what an earlier container of the same bundle left, the rootfs and its output aside."""
+        for name in (*_LEFT_OVER, self.container):
+            (self.directory / name).unlink(missing_ok=True)
+
+    def _read(self, name: str, kind: type[_Value]) -> _Value | None:
+        try:
+            return msgspec.json.decode((self.directory / name).read_bytes(), type=kind)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+
+    def _write(self, name: str, value: object) -> None:
+        # Whole or not at all: a reader after a crash sees no half of it.
+        temporary = self.directory / f"{name}.new"
+        temporary.write_bytes(msgspec.json.encode(value))
+        temporary.replace(self.directory / name)

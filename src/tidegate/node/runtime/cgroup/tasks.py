@@ -1,0 +1,47 @@
+"""The groups of one server's tasks: `/tidegate-<instance>/<task>`, and below each those of its containers."""
+
+from __future__ import annotations
+
+from tidegate.model.spec import TaskSpec
+from tidegate.node.runtime.cgroup.cgroups import Cgroups, Limits, Usage, remove_group
+
+DEFAULT_TASK_PIDS = 16_384
+"""Processes and threads of a whole task; a fork bomb ends here and not at the host's limit."""
+
+
+class TaskCgroups:
+    """instance: tells this server from others on the same machine."""
+
+    def __init__(self, cgroups: Cgroups, instance: str, task_pids: int = DEFAULT_TASK_PIDS) -> None:
+        self._cgroups = cgroups
+        self._task_pids = task_pids
+        self.parent = f"/tidegate-{instance}"
+
+    async def create(self, task: TaskSpec) -> None:
+        """Make the task's group with its limits, or set them again. Raises CgroupFailure."""
+        limits = Limits(cpu_units=task.cpu_units, memory_mib=task.memory_mib, pids=self._task_pids)
+        self._cgroups.create(self.task_path(task.id), limits)
+
+    async def remove(self, task: str) -> None:
+        """Kill all that runs in it and take it away with all below. Idempotent. Raises CgroupFailure."""
+        await remove_group(self._cgroups, self.task_path(task))
+
+    async def remove_all(self) -> None:
+        """Take everything of this server away, after a teardown or a crash. Idempotent. Raises CgroupFailure."""
+        await remove_group(self._cgroups, self.parent)
+
+    def tasks(self) -> set[str]:
+        """The ids of the tasks that have a group."""
+        return self._cgroups.list(self.parent)
+
+    def usage(self, task: str, container: str | None = None) -> Usage | None:
+        """Of a task or one of its containers; None if it is gone."""
+        return self._cgroups.usage(self.container_path(task, container) if container else self.task_path(task))
+
+    def task_path(self, task: str) -> str:
+        """The task's group, below the root of the hierarchy."""
+        return f"{self.parent}/{task}"
+
+    def container_path(self, task: str, container: str) -> str:
+        """Where the runtime puts a container's group."""
+        return f"{self.parent}/{task}/{container}"

@@ -1,0 +1,108 @@
+"""
+The runtime of this host: conmon(8) supervises, crun or runc makes the containers.
+
+What can be found after a crash lies in each bundle's directory (see `bundle`) and in `root`, the OCI runtime's own
+state. Nothing here needs to be remembered by the process that uses it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+import anyio
+import msgspec
+
+from tidegate.kernel.spawn import Spawner
+from tidegate.node.runtime import gate
+from tidegate.node.runtime.bundle import BundleFiles, Created, identify
+from tidegate.node.runtime.cgroup.cgroups import Cgroups
+from tidegate.node.runtime.container import ConmonContainer, Means, remove_state
+from tidegate.node.runtime.runtime import Bundle, RuntimeFailure
+from tidegate.node.runtime.supervise import kill_supervisors, start_supervisor
+from tidegate.node.runtime.toolchain import Toolchain
+
+_CREATES_PER_CPU = 4
+
+
+class ConmonRuntime:
+    """
+    See the contract.
+
+    root: directory for the OCI runtime's state; made if missing. create_timeout_seconds: for a whole `create`, with
+    what it waits for others. At most four creations per CPU run at once: more only delay each other.
+    """
+
+    def __init__(
+        self,
+        tools: Toolchain,
+        root: Path,
+        cgroups: Cgroups,
+        spawner: Spawner,
+        *,
+        create_timeout_seconds: float = 120,
+        call_timeout_seconds: float = 60,
+    ) -> None:
+        self.name = f"conmon+{tools.kind}"
+        self._means = Means(tools, spawner, cgroups, root, call_timeout_seconds)
+        self._create_timeout_seconds = create_timeout_seconds
+        self._limit: anyio.CapacityLimiter | None = None
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    async def create(self, bundle: Bundle, config: Mapping[str, Any]) -> ConmonContainer:
+        if self._limit is None:
+            self._limit = anyio.CapacityLimiter(_CREATES_PER_CPU * (os.cpu_count() or 1))
+        try:
+            async with self._limit:
+                return await self._create(bundle, config)
+        except BaseException:
+            # What is in the way of cleaning up is told by `remove`; why it was not created is told here.
+            with anyio.CancelScope(shield=True), suppress(RuntimeFailure):
+                await self._discard(bundle)
+            raise
+
+    async def recover(self, bundle: Bundle) -> tuple[ConmonContainer, Literal["created", "started"]] | None:
+        files = BundleFiles.of(bundle)
+        created = files.read_created()
+        if created is None:
+            await self._discard(bundle)
+            return None
+        container = ConmonContainer(bundle, created, self._means)
+        if not gate.gate_path(self._means.root, bundle.id).exists() or files.read_exit() is not None:
+            return container, "started"
+        if container.is_supervised:
+            return container, "created"
+        await self._discard(bundle)
+        return None
+
+    async def _create(self, bundle: Bundle, config: Mapping[str, Any]) -> ConmonContainer:
+        means, files = self._means, BundleFiles.of(bundle)
+        files.clear()
+        (bundle.directory / "config.json").write_bytes(msgspec.json.encode(config))
+        pid = await start_supervisor(means.tools, means.spawner, means.root, bundle, self._create_timeout_seconds)
+        supervisor, container = identify(_read_pid(bundle.directory / "conmon.pid")), identify(pid)
+        if supervisor is None or container is None:
+            raise RuntimeFailure("create", f"container {bundle.id} was killed before it could start")
+        created = Created(container=container, supervisor=supervisor)
+        files.write_created(created)
+        return ConmonContainer(bundle, created, means)
+
+    async def _discard(self, bundle: Bundle) -> None:
+        """Remove what is half made: first who works on it, then what it left."""
+        for _ in range(3):
+            # Twice and more: one that was just being forked has no name of its own yet.
+            if not kill_supervisors(bundle.directory):
+                break
+        self._means.cgroups.kill(bundle.cgroup)
+        await remove_state(self._means, bundle)
+        BundleFiles.of(bundle).clear()
+
+
+def _read_pid(file: Path) -> int:
+    try:
+        return int(file.read_text())
+    except (FileNotFoundError, ValueError) as error:
+        raise RuntimeFailure("create", f"conmon left no pid in {file.name}") from error

@@ -1,0 +1,161 @@
+"""A container under conmon: started, waited for, signalled and removed by what is in its bundle's directory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from tidegate.kernel import pidfd
+from tidegate.kernel.spawn import Spawner
+from tidegate.node.runtime import command, execute, gate
+from tidegate.node.runtime.bundle import BundleFiles, Created
+from tidegate.node.runtime.cgroup.cgroups import CgroupFailure, Cgroups, remove_group
+from tidegate.node.runtime.runtime import Bundle, ExecResult, Exit, RuntimeFailure
+from tidegate.node.runtime.supervise import clean_message, kill_supervisors
+from tidegate.node.runtime.toolchain import Toolchain
+
+_KILLED = 128 + signal.SIGKILL
+_END_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What containers of one runtime have in common."""
+
+    tools: Toolchain
+    spawner: Spawner
+    cgroups: Cgroups
+    root: Path
+    """The OCI runtime's own state."""
+    timeout_seconds: float
+    """For each call of the OCI runtime."""
+
+    async def run_runtime(self, *arguments: str) -> command.Finished:
+        """Call the OCI runtime. Raises TimeoutError, OSError."""
+        line = [str(self.tools.runtime), f"--root={self.root}", *arguments]
+        return await command.run(self.spawner, line, timeout_seconds=self.timeout_seconds)
+
+
+class ConmonContainer:
+    """See the contract. Holds a pidfd of the container and of its supervisor while they live."""
+
+    def __init__(self, bundle: Bundle, created: Created, means: Means) -> None:
+        self.bundle = bundle
+        self.pid = created.container.pid
+        self._means = means
+        self._files = BundleFiles.of(bundle)
+        self._ended: Exit | None = None
+        self._process = created.container.open()
+        self._supervisor = created.supervisor.open()
+
+    def __del__(self) -> None:
+        self._release()
+
+    @property
+    def is_supervised(self) -> bool:
+        """The supervisor lives."""
+        return self._supervisor is not None and not pidfd.has_exited(self._supervisor)
+
+    async def start(self) -> None:
+        means = self._means
+        fifo = gate.gate_path(means.root, self.bundle.id)
+        try:
+            await gate.open_gate(means.tools.kind, fifo, self.pid, means.timeout_seconds)
+        except FileNotFoundError:
+            await self._start_by_runtime()
+        except (gate.GateClosed, OSError) as error:
+            raise RuntimeFailure("start", f"cannot start container {self.bundle.id}: {error}") from error
+
+    async def wait(self) -> Exit:
+        if self._ended is None and self._supervisor is not None:
+            await pidfd.wait_exited(self._supervisor)
+        return await self._settle()
+
+    def kill(self, signal: int) -> None:
+        if self._process is not None:
+            pidfd.send_signal(self._process, signal)
+
+    async def exec(
+        self, command: Sequence[str], *, environment: Mapping[str, str], timeout_seconds: float
+    ) -> ExecResult:
+        session = execute.ExecSession(
+            self.bundle, self._means.tools.runtime, self._means.root, self._means.spawner, self._means.cgroups
+        )
+        return await session.run(command, environment, timeout_seconds)
+
+    async def remove(self) -> None:
+        with anyio.CancelScope(shield=True):
+            await self._end()
+            await remove_state(self._means, self.bundle)
+            self._release()
+
+    async def _start_by_runtime(self) -> None:
+        try:
+            finished = await self._means.run_runtime("start", self.bundle.id)
+        except (TimeoutError, OSError) as error:
+            raise RuntimeFailure("start", f"cannot start container {self.bundle.id}: {error}") from error
+        if finished.code != 0:
+            raise RuntimeFailure("start", clean_message(finished.output) or f"start ended with {finished.code}")
+
+    async def _settle(self) -> Exit:
+        """The end, from memory, from disk, or made sure of now; kept in both."""
+        if self._ended is None:
+            self._ended = self._files.read_ended()
+        if self._ended is None:
+            seen = self._files.read_exit()
+            if seen is None:
+                await self._end_unsupervised()
+                self._ended = Exit(_KILLED, self._ran_out_of_memory(), time.time(), supervisor_lost=True)
+            else:
+                code, finished_at = seen
+                self._ended = Exit(code, code != 0 and self._ran_out_of_memory(), finished_at)
+            self._files.write_ended(self._ended)
+        return self._ended
+
+    def _ran_out_of_memory(self) -> bool:
+        return self._means.cgroups.oom_kills(self.bundle.cgroup) > 0 or self._files.has_oom_mark()
+
+    async def _end_unsupervised(self) -> None:
+        """Nobody would ever tell how it ends: end it now."""
+        self.kill(signal.SIGKILL)
+        self._means.cgroups.kill(self.bundle.cgroup)
+        if self._process is not None:
+            with anyio.move_on_after(_END_SECONDS):
+                await pidfd.wait_exited(self._process)
+
+    async def _end(self) -> None:
+        """Make sure that it has ended and that it is known how."""
+        self.kill(signal.SIGKILL)
+        with anyio.move_on_after(_END_SECONDS) as scope:
+            await self.wait()
+        if scope.cancelled_caught:
+            kill_supervisors(self.bundle.directory)
+            await self._settle()
+
+    def _release(self) -> None:
+        for fd in (self._process, self._supervisor):
+            if fd is not None:
+                os.close(fd)
+        self._process = self._supervisor = None
+
+
+async def remove_state(means: Means, bundle: Bundle) -> None:
+    """Take away what the OCI runtime keeps of a container, and its control group. Raises RuntimeFailure("remove")."""
+    if (means.root / bundle.id).exists():
+        try:
+            finished = await means.run_runtime("delete", "--force", bundle.id)
+        except (TimeoutError, OSError) as error:
+            raise RuntimeFailure("remove", f"cannot remove container {bundle.id}: {error}") from error
+        if (means.root / bundle.id).exists():
+            why = clean_message(finished.output) or f"delete ended with {finished.code}"
+            raise RuntimeFailure("remove", f"cannot remove container {bundle.id}: {why}")
+    try:
+        await remove_group(means.cgroups, bundle.cgroup)
+    except CgroupFailure as error:
+        raise RuntimeFailure("remove", str(error)) from error
