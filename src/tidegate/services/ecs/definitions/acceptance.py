@@ -1,0 +1,66 @@
+"""
+The way of one registration through the rules: from the request to what will be stored, or the first refusal.
+
+Pure. The order is ours (AWS tells one fault at a time, in an order of its own): form, then what holds for every
+launch type, then Fargate's rules, then what Tidegate can't honour yet.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec.structs import replace
+
+from tidegate.api import ecs
+from tidegate.services.ecs.definitions import (
+    compatibilities,
+    containers,
+    dependencies,
+    linux,
+    logs,
+    network,
+    ports,
+    tags,
+    unsupported,
+    volumes,
+)
+from tidegate.services.ecs.definitions.normalise import normalise
+
+MAX_BYTES = 65_536
+"""Of a task definition as JSON."""
+
+
+def accept(request: ecs.RegisterTaskDefinitionRequest) -> ecs.TaskDefinition:
+    """
+    The definition in normal form, with what it qualifies for.
+
+    Lacks what registration alone can give: ARN, revision, status, time and author. Raises ClientException.
+    """
+    containers.check_family(request.family)
+    tags.check_tags(request.tags)
+    definition = normalise(request)
+    _check_size(request)
+    _check(definition)
+    definition = replace(definition, compatibilities=compatibilities.find_compatibilities(definition))
+    if "FARGATE" in (definition.compatibilities or ()):
+        unsupported.check_supported(definition)
+    return replace(definition, requires_attributes=compatibilities.find_attributes(definition))
+
+
+def _check(definition: ecs.TaskDefinition) -> None:
+    if definition.inference_accelerators:
+        raise ecs.ClientException("Unsupported field 'inferenceAccelerators'")
+    defined = definition.container_definitions or ()
+    containers.check_containers(defined, definition.memory)
+    network.check_network(definition)
+    ports.check_ports(defined, definition.network_mode)
+    dependencies.check_health_checks(defined)
+    dependencies.check_dependencies(defined)
+    volumes.check_volumes(definition)
+    linux.check_linux(definition)
+    logs.check_logs(definition)
+
+
+def _check_size(request: ecs.RegisterTaskDefinitionRequest) -> None:
+    length = len(msgspec.json.encode(replace(request, tags=None)))
+    if length > MAX_BYTES:
+        raise ecs.ClientException(f"Actual length: '{length}'. Max allowed length is '{MAX_BYTES}' bytes.")
