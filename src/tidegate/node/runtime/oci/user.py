@@ -1,0 +1,121 @@
+"""
+Which user a container's process runs as: names looked up in the image's own /etc/passwd and /etc/group.
+
+These files are hostile input: they are opened so that no symbolic link leads out of the root file system, must be
+regular files, and are read up to a limit.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from tidegate.node.runtime.runtime import RuntimeFailure
+
+_FILE_LIMIT_BYTES = 4 << 20
+_MAX_ID = (1 << 31) - 1
+_SYS_OPENAT2 = 437
+_RESOLVE_IN_ROOT = 0x10
+_RESOLVE_NO_MAGICLINKS = 0x02
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessUser:
+    """Numbers as the kernel wants them; home as passwd has it, `/` for a user that is not in there."""
+
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+    home: str = "/"
+
+
+def find_user(rootfs: Path, user: str) -> ProcessUser:
+    """
+    Resolve `user`, `uid`, `user:group`, `uid:gid`, `user:gid` or `uid:group`; empty means root.
+
+    As docker does it: a uid without entry gets group 0; a group that is named replaces the supplementary ones.
+    Raises RuntimeFailure("start") for names that are not there, with docker's text.
+    """
+    name, colon, group = user.partition(":")
+    entry = _find_passwd(_read(rootfs, "etc/passwd"), name or "0")
+    if entry is None:
+        if not name.isdigit():
+            raise RuntimeFailure("start", f"unable to find user {name}: no matching entries in passwd file")
+        entry = ("", _number(name), 0, "/")
+    login, uid, gid, home = entry
+    groups = _read(rootfs, "etc/group")
+    if colon and group:
+        return ProcessUser(uid, _find_gid(groups, group), (), home)
+    return ProcessUser(uid, gid, _supplementary(groups, login, gid), home)
+
+
+def open_in_root(rootfs: Path, path: str, flags: int = os.O_RDONLY) -> int:
+    """openat2(2) of a path in a root file system, resolved as if that were `/`. Raises OSError."""
+    root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        how = _OpenHow(flags | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
+        fd = _libc.syscall(
+            ctypes.c_long(_SYS_OPENAT2),
+            ctypes.c_int(root),
+            ctypes.c_char_p(os.fsencode(path)),
+            ctypes.byref(how),
+            ctypes.c_size_t(ctypes.sizeof(how)),
+        )
+    finally:
+        os.close(root)
+    if fd < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"cannot open {path} in {rootfs}: {os.strerror(code)}")
+    return int(fd)
+
+
+def _read(rootfs: Path, path: str) -> list[list[str]]:
+    """Rows of a colon-separated file; none if it can't be read. O_NONBLOCK: a named pipe must not hold us."""
+    try:
+        fd = open_in_root(rootfs, path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return []
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return []
+        text = file.read(_FILE_LIMIT_BYTES).decode(errors="replace")
+    return [line.split(":") for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def _find_passwd(rows: list[list[str]], name: str) -> tuple[str, int, int, str] | None:
+    """(login, uid, gid, home) of a name or, failing that, a uid."""
+    valid = [row for row in rows if len(row) >= 4 and row[2].isdigit() and row[3].isdigit()]
+    for column in (0, 2):
+        for row in valid:
+            if row[column] == name:
+                return row[0], int(row[2]), int(row[3]), row[5] if len(row) > 5 and row[5] else "/"
+    return None
+
+
+def _find_gid(rows: list[list[str]], group: str) -> int:
+    for row in rows:
+        if row[0] == group and len(row) >= 3 and row[2].isdigit():
+            return int(row[2])
+    if group.isdigit():
+        return _number(group)
+    raise RuntimeFailure("start", f"unable to find group {group}: no matching entries in group file")
+
+
+def _supplementary(rows: list[list[str]], login: str, gid: int) -> tuple[int, ...]:
+    members = (row for row in rows if len(row) >= 4 and row[2].isdigit() and login in row[3].split(","))
+    return tuple(sorted({int(row[2]) for row in members if login} - {gid}))
+
+
+def _number(text: str) -> int:
+    if int(text) > _MAX_ID:
+        raise RuntimeFailure("start", f"uids and gids must be in range 0-{_MAX_ID}")
+    return int(text)
