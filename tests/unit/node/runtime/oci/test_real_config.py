@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fakes.specs import task_spec
+from fakes.specs import network_spec, task_spec
 from fixtures.containers import RealHost, missing_for_containers, network_namespace, real_host
 from tidegate.model.image import ImageConfig
 from tidegate.model.spec import ContainerSpec, Mount, Tmpfs, Ulimit
@@ -21,9 +21,7 @@ from tidegate.node.runtime.probe import find_toolchain
 
 pytestmark = [pytest.mark.anyio, pytest.mark.host]
 IMAGE = ImageConfig(environment=("PATH=/bin", "FROM=image"))
-NETWORK = NetworkSpec(
-    interface="eni-1", address="10.64.0.10", prefix_length=24, gateway="10.64.0.1", mac="02:00:00:00:00:01"
-)
+NETWORK = network_spec(address="10.64.0.10")
 
 
 @pytest.fixture
