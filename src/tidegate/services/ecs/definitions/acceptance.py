@@ -37,8 +37,8 @@ def accept(request: ecs.RegisterTaskDefinitionRequest) -> ecs.TaskDefinition:
     """
     containers.check_family(request.family)
     tags.check_tags(request.tags)
-    definition = normalise(request)
     _check_size(request)
+    definition = normalise(request)
     _check(definition)
     definition = replace(definition, compatibilities=compatibilities.find_compatibilities(definition))
     if "FARGATE" in (definition.compatibilities or ()):
@@ -50,7 +50,7 @@ def _check(definition: ecs.TaskDefinition) -> None:
     if definition.inference_accelerators:
         raise ecs.ClientException("Unsupported field 'inferenceAccelerators'")
     defined = definition.container_definitions or ()
-    containers.check_containers(defined, definition.memory)
+    containers.check_containers(definition)
     network.check_network(definition)
     ports.check_ports(defined, definition.network_mode)
     dependencies.check_health_checks(defined)

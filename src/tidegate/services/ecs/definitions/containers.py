@@ -29,8 +29,9 @@ def check_family(family: str) -> None:
         raise ecs.ClientException("Family contains invalid characters.")
 
 
-def check_containers(containers: tuple[ecs.ContainerDefinition, ...], task_memory: str | None) -> None:
+def check_containers(definition: ecs.TaskDefinition) -> None:
     """Refuse a list of containers, or a container, that no launch type can run."""
+    containers = definition.container_definitions or ()
     if not containers:
         raise ecs.ClientException("Container list cannot be empty.")
     if len(containers) > MAX_CONTAINERS:
@@ -42,9 +43,12 @@ def check_containers(containers: tuple[ecs.ContainerDefinition, ...], task_memor
         raise ecs.ClientException("Container names must be unique within a task definition.")
     if not any(container.essential for container in containers):
         raise ecs.ClientException("Task definition doesn't have any essential container")
+    if definition.memory is None and "FARGATE" not in (definition.requires_compatibilities or ()):
+        check_memory_given(containers)
     for container in containers:
-        _check_memory(container, task_memory)
+        _check_numbers(container, definition.memory)
         _check_user(container)
+        _check_strings(container)
         _check_environment(container)
         _check_restart_policy(container)
 
@@ -52,6 +56,16 @@ def check_containers(containers: tuple[ecs.ContainerDefinition, ...], task_memor
 def is_ecr_image(image: str | None) -> bool:
     """Whether AWS would pull the image from a private registry of its own."""
     return _ECR.fullmatch(image or "") is not None
+
+
+def check_memory_given(containers: tuple[ecs.ContainerDefinition, ...]) -> None:
+    """Refuse a container that says nothing of its memory, as each must where the task doesn't."""
+    for container in containers:
+        if container.memory is None and container.memory_reservation is None:
+            raise ecs.ClientException(
+                f"Invalid setting for container '{container.name}'. "
+                "At least one of 'memory' or 'memoryReservation' must be specified."
+            )
 
 
 def _check_name_and_image(container: ecs.ContainerDefinition) -> None:
@@ -68,7 +82,7 @@ def _check_name_and_image(container: ecs.ContainerDefinition) -> None:
         raise ecs.ClientException(f"Container.image cannot be longer than {_MAX_IMAGE} characters.")
 
 
-def _check_memory(container: ecs.ContainerDefinition, task_memory: str | None) -> None:
+def _check_numbers(container: ecs.ContainerDefinition, task_memory: str | None) -> None:
     limit, reservation = container.memory, container.memory_reservation
     setting = f"Invalid setting for container '{container.name}'."
     if container.cpu is not None and container.cpu < 0:
@@ -76,13 +90,27 @@ def _check_memory(container: ecs.ContainerDefinition, task_memory: str | None) -
     for name, value in (("memory", limit), ("memoryReservation", reservation)):
         if value is not None and value < MIN_MEMORY_MIB:
             raise ecs.ClientException(f"{setting} '{name}' must be at least {MIN_MEMORY_MIB}.")
-    if limit is None and reservation is None and task_memory is None:
-        raise ecs.ClientException(f"{setting} At least one of 'memory' or 'memoryReservation' must be specified.")
     # AWS's reference says "greater than"; equal values are seen to be accepted.
     if limit is not None and reservation is not None and limit < reservation:
         raise ecs.ClientException(f"{setting} 'memory' must be greater than or equal to 'memoryReservation'.")
     if limit is not None and task_memory is not None and limit > int(task_memory):
         raise ecs.ClientException(f"The 'memory' setting for container '{container.name}' is greater than for the task")
+
+
+def _check_strings(container: ecs.ContainerDefinition) -> None:
+    check = container.health_check
+    texts = (
+        *(container.entry_point or ()),
+        *(container.command or ()),
+        *(check.command if check is not None else ()),
+        container.working_directory or "",
+        *(container.docker_labels or {}),
+        *(container.docker_labels or {}).values(),
+    )
+    if any("\0" in text for text in texts):
+        raise ecs.ClientException(
+            f"Invalid setting for container '{container.name}'. Text must not contain a null character."
+        )
 
 
 def _check_user(container: ecs.ContainerDefinition) -> None:

@@ -45,11 +45,12 @@ def _check_host_port(mapping: ecs.PortMapping, mode: ecs.NetworkMode | None) -> 
         if mode not in ("awsvpc", "bridge"):
             raise ecs.ClientException(f"Invalid 'containerPortRange' setting: not supported when networkMode={mode}.")
         return
-    if mode in ("awsvpc", "host") and mapping.host_port != mapping.container_port:
-        raise ecs.ClientException(
-            f"When networkMode={mode}, the host ports and container ports in port mappings must match."
-        )
-    if mapping.host_port is not None and not 0 <= mapping.host_port <= 65535:
+    if mode in ("awsvpc", "host"):
+        if mapping.host_port != mapping.container_port:
+            raise ecs.ClientException(
+                f"When networkMode={mode}, the host ports and container ports in port mappings must match."
+            )
+    elif mapping.host_port is not None and not 0 <= mapping.host_port <= 65535:
         raise ecs.ClientException(f"Invalid 'hostPort' setting: {mapping.host_port} is not between 0 and 65535.")
 
 
