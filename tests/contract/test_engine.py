@@ -107,7 +107,7 @@ async def test_runs_and_stops(make_engine: Maker):
 async def test_exit_of_essential_container(make_engine: Maker):
     """An essential container that exits ends the task, and its code is kept."""
     async with make_engine() as engine:
-        spec = runs("sim/exit?code=3&after=0.1")
+        spec = runs("sim/exit:3-after-0.1")
         await submit(engine, spec)
         stopped = await reached(engine, spec.id, LastStatus.STOPPED)
 
@@ -169,7 +169,7 @@ async def test_idempotent(make_engine: Maker):
 async def test_observations_only_grow(make_engine: Maker):
     """A task's revisions grow and its states never go back, and no state is seen twice with different times."""
     async with make_engine() as engine:
-        spec = runs("sim/exit?code=0&after=0.1")
+        spec = runs("sim/exit:0-after-0.1")
         seen: list[Observation] = []
         watch = engine.watch()
         await submit(engine, spec)

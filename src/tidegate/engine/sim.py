@@ -2,8 +2,8 @@
 An engine of virtual nodes on virtual time: the same contract, no processes.
 
 What a container does is read from its image's name, so that a task definition is all that a test has to write:
-`sim/run` runs until it is stopped, `sim/exit?code=3&after=10` exits with 3 after 10 seconds, `sim/missing` can't be
-pulled, `sim/stubborn` ignores its stop signal. Seconds are those of anyio's clock.
+`sim/run` runs until it is stopped, `sim/exit:3-after-10` exits with 3 after 10 seconds, `sim/missing` can't be pulled,
+`sim/stubborn` ignores its stop signal. Seconds are those of anyio's clock.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs, urlsplit
 
 import anyio
 import msgspec
@@ -37,12 +36,11 @@ class Behaviour:
 
 def behaviour_of(image: str) -> Behaviour:
     """Read a behaviour from an image's name; a name that is not ours runs until it is stopped."""
-    parts = urlsplit(image)
-    options = {name: values[0] for name, values in parse_qs(parts.query).items()}
-    after = float(options.get("after", 0))
-    match parts.path:
+    name, _, tag = image.partition(":")
+    match name:
         case "sim/exit":
-            return Behaviour(exits_with=int(options.get("code", 0)), after_seconds=after)
+            code, _, after = tag.partition("-after-")
+            return Behaviour(exits_with=int(code), after_seconds=float(after or 0))
         case "sim/missing":
             return Behaviour(can_be_pulled=False)
         case "sim/stubborn":

@@ -87,7 +87,7 @@ async def test_states_and_times(tmp_path: Path):
     """All eight states but PROVISIONING are said, in order, each with its time."""
     world, seen = World(), []
     async with world.running(), agent(world, tmp_path, seen) as node:
-        task = task_spec(ContainerSpec(name="app", image="sim/exit?code=0&after=1"))
+        task = task_spec(ContainerSpec(name="app", image="sim/exit:0-after-1"))
         node.submit(task)
         last = await until(node, task, is_(LastStatus.STOPPED))
 
@@ -103,7 +103,7 @@ async def test_states_and_times(tmp_path: Path):
         last.stopped_at,
     ]
     assert times == sorted(t for t in times if t is not None)
-    assert {p.name for p in last.timeline} >= {"network", "pull sim/exit?code=0&after=1", "create app", "start app"}
+    assert {p.name for p in last.timeline} >= {"network", "pull sim/exit:0-after-1", "create app", "start app"}
 
 
 async def test_failed_network(tmp_path: Path):
@@ -139,7 +139,7 @@ async def test_out_of_memory(tmp_path: Path):
     """A container that the kernel killed for its memory says so."""
     world = World()
     async with world.running(), agent(world, tmp_path) as node:
-        task = task_spec(ContainerSpec(name="app", image="sim/exit?code=137&after=1"))
+        task = task_spec(ContainerSpec(name="app", image="sim/exit:137-after-1"))
         node.submit(task)
         last = await until(node, task, is_(LastStatus.STOPPED))
 
@@ -205,7 +205,7 @@ CRASHES = st.lists(st.floats(0, 3), max_size=5)
 
 
 @settings(max_examples=60, deadline=None)
-@given(CRASHES, st.booleans(), st.sampled_from(["sim/run", "sim/exit?code=3&after=1", "sim/stubborn", "sim/missing"]))
+@given(CRASHES, st.booleans(), st.sampled_from(["sim/run", "sim/exit:3-after-1", "sim/stubborn", "sim/missing"]))
 def test_survives_crashes(crashes: list[float], stops: bool, image: str):
     """
     Whenever the node dies and however often: a task that was accepted comes to STOPPED with a reason, its revisions

@@ -1,0 +1,74 @@
+"""Makes a container ready for its first instruction: root file system, files, configuration, runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import structlog
+
+from tidegate.model.spec import TaskSpec
+from tidegate.node.agent.parts import LaunchRequest, PhaseTimer
+from tidegate.node.image.images import Images
+from tidegate.node.runtime.oci.config import Site, plan_config, plan_hostname
+from tidegate.node.runtime.oci.host import HostFacts
+from tidegate.node.runtime.oci.user import find_user
+from tidegate.node.runtime.runtime import Bundle, Container, Runtime
+
+log = structlog.get_logger()
+
+
+class HostLauncher:
+    """Launches with this host's image store and runtime. `resolver` gives the lines of a task's resolv.conf."""
+
+    def __init__(
+        self, runtime: Runtime, images: Images, host: HostFacts, resolver: Callable[[], Sequence[str]]
+    ) -> None:
+        self._runtime = runtime
+        self._images = images
+        self._host = host
+        self._resolver = resolver
+
+    async def create(self, request: LaunchRequest, phase: PhaseTimer) -> Container:
+        """See `parts.Launcher`."""
+        name = request.container.name
+        async with phase(f"rootfs {name}"):
+            rootfs = await self._images.mount_rootfs(request.image, request.bundle.directory)
+            user = find_user(rootfs, request.container.user or request.image.config.user)
+            files = self._write_files(request.task, request.bundle)
+        site = Site(
+            rootfs=rootfs,
+            cgroup=request.bundle.cgroup,
+            network_namespace=request.network_namespace,
+            user=user,
+            files=files,
+            volumes=request.volumes,
+        )
+        planned = plan_config(request.task, request.container, request.image.config, site, self._host)
+        for note in planned.notes:
+            log.warning("container gets less than it asked", task=request.task.id, container=name, what=note)
+        async with phase(f"create {name}"):
+            return await self._runtime.create(request.bundle, planned.config)
+
+    def _write_files(self, task: TaskSpec, bundle: Bundle) -> Mapping[str, Path]:
+        files = {}
+        for name, text in plan_files(task, self._resolver()).items():
+            path = bundle.directory / f"etc-{name}"
+            path.write_text(text)
+            path.chmod(0o644)
+            files[f"/etc/{name}"] = path
+        return files
+
+
+def plan_files(task: TaskSpec, resolver: Sequence[str]) -> dict[str, str]:
+    """resolv.conf, hosts and hostname, as a container of the task sees them in /etc."""
+    hostname = plan_hostname(task)
+    short = hostname.partition(".")[0]
+    hosts = (
+        f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{task.network.address} {hostname} {short}\n"
+    )
+    return {
+        "resolv.conf": "".join(f"{line}\n" for line in resolver),
+        "hosts": hosts,
+        "hostname": f"{hostname}\n",
+    }

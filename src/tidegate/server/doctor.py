@@ -1,0 +1,159 @@
+"""What this host can do for Tidegate, and what to do about what it can't."""
+
+from __future__ import annotations
+
+import ctypes.util
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tidegate.kernel.kvm_probe import probe_kvm
+from tidegate.node.agent.capacity import default_reserve_mib, read_memory
+from tidegate.node.runtime.cgroup.probe import read_mounts
+from tidegate.node.runtime.probe import NoRuntime, find_toolchain
+from tidegate.node.runtime.toolchain import Kind, find_program
+
+State = Literal["ok", "warning", "missing"]
+
+OLDEST_KERNEL = (5, 10)
+LOW_DISK_GIB = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line: what was looked at, what was found, what to do. `missing`: tasks can't run without it."""
+
+    subject: str
+    state: State
+    found: str
+    remedy: str = ""
+
+
+def examine(state_directory: Path) -> Iterator[Finding]:
+    """All findings, each as soon as it is known."""
+    for check in (_user, _kernel, _cgroups, _overlay, _erofs):
+        yield check()
+    yield from _runtimes()
+    for check in (_supervisor, _init, _nftables, _skopeo, _kvm, _memory):
+        yield check()
+    yield _disk(state_directory)
+
+
+def _user() -> Finding:
+    if os.geteuid() == 0:
+        return Finding("user", "ok", "root")
+    return Finding("user", "missing", f"uid {os.geteuid()}", "run tidegate as root: it makes namespaces and mounts")
+
+
+def _kernel() -> Finding:
+    release = platform.release()
+    numbers = tuple(int(n) for n in release.replace("-", ".").split(".")[:2] if n.isdigit())
+    if numbers >= OLDEST_KERNEL:
+        return Finding("kernel", "ok", release)
+    return Finding("kernel", "warning", release, "Tidegate is tested on Linux 5.10 and later; update the host")
+
+
+def _cgroups() -> Finding:
+    mounts = read_mounts()
+    if mounts.is_hybrid:
+        return Finding("cgroups", "ok", "hybrid: limits by v1; crun is started without the unified hierarchy in sight")
+    if mounts.v1:
+        return Finding("cgroups", "ok", f"v1: {', '.join(sorted(mounts.v1))}")
+    if mounts.v2 is not None:
+        return Finding("cgroups", "ok", f"v2 at {mounts.v2}")
+    return Finding("cgroups", "missing", "not mounted", "mount -t cgroup2 none /sys/fs/cgroup")
+
+
+def _has_file_system(name: str) -> bool:
+    return any(line.split()[-1] == name for line in Path("/proc/filesystems").read_text().splitlines())
+
+
+def _overlay() -> Finding:
+    if _has_file_system("overlay"):
+        return Finding("overlayfs", "ok", "in the kernel")
+    return Finding("overlayfs", "missing", "not in the kernel", "modprobe overlay")
+
+
+def _erofs() -> Finding:
+    if not _has_file_system("erofs"):
+        return Finding("erofs", "warning", "not in the kernel: layers are kept as directories", "modprobe erofs")
+    if find_program("mkfs.erofs") is None:
+        return Finding("erofs", "warning", "no mkfs.erofs: layers are kept as directories", "apt install erofs-utils")
+    return Finding("erofs", "ok", "in the kernel, with mkfs.erofs")
+
+
+def _runtimes() -> Iterator[Finding]:
+    kinds: tuple[Kind, ...] = ("crun", "runc")
+    found: dict[Kind, str] = {}
+    for kind in kinds:
+        try:
+            found[kind] = ".".join(map(str, find_toolchain(kind).version))
+        except NoRuntime as error:
+            found[kind] = ""
+            yield Finding(
+                kind,
+                "warning" if any(find_program(k) for k in kinds) else "missing",
+                str(error),
+                f"apt install {kind}",
+            )
+        else:
+            yield Finding(kind, "ok", found[kind] or "found")
+
+
+def _supervisor() -> Finding:
+    return _program("conmon", "keeps containers alive when the server ends", "missing")
+
+
+def _init() -> Finding:
+    return _program("catatonit", "needed by initProcessEnabled", "warning")
+
+
+def _skopeo() -> Finding:
+    return _program("skopeo", "pulls and exports images", "warning")
+
+
+def _program(name: str, purpose: str, without: State) -> Finding:
+    path = find_program(name)
+    if path is not None:
+        return Finding(name, "ok", str(path))
+    return Finding(name, without, f"not found; it {purpose}", f"apt install {name}")
+
+
+def _nftables() -> Finding:
+    library = ctypes.util.find_library("nftables")
+    if library is None:
+        return Finding("nftables", "missing", "no libnftables", "apt install libnftables1")
+    return Finding("nftables", "ok", library)
+
+
+def _kvm() -> Finding:
+    verdict = probe_kvm()
+    if verdict.works:
+        return Finding("KVM", "ok", verdict.reason)
+    return Finding(
+        "KVM", "warning", verdict.reason, "only microVM isolation needs it; enable (nested) virtualisation on the host"
+    )
+
+
+def _memory() -> Finding:
+    memory = read_memory()
+    reserve = default_reserve_mib(memory.total_mib)
+    free = memory.available_mib - reserve
+    found = f"{memory.available_mib} of {memory.total_mib} MiB available, {reserve} kept for the host"
+    if free < 512:
+        return Finding("memory", "warning", found, "end something, or lower --reserve-memory")
+    return Finding("memory", "ok", found)
+
+
+def _disk(state_directory: Path) -> Finding:
+    place = next(p for p in (state_directory, *state_directory.absolute().parents) if p.exists())
+    free_gib = shutil.disk_usage(place).free / 2**30
+    if free_gib < LOW_DISK_GIB:
+        return Finding(
+            "disk", "warning", f"{free_gib:.1f} GiB free at {place}", "free some, or use another --state-dir"
+        )
+    return Finding("disk", "ok", f"{free_gib:.1f} GiB free at {place}")
