@@ -89,7 +89,8 @@ class Store(Protocol):
         Apply all of `changes` or none; returns the revision that all the records written have now.
 
         Raises Conflict at once; StoreUnavailable if the backend can't write. Being cancelled while it waits
-        for the disk does not undo it.
+        for the disk does not undo it. Without changes it returns once all that was accepted before it is durable:
+        for whoever answers from what was read.
         """
 
     def watch(self, *kinds: type[Record]) -> AbstractAsyncContextManager[AsyncIterator[tuple[Change, ...]]]:
