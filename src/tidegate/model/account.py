@@ -69,6 +69,15 @@ class Subnet(Record, frozen=True, kw_only=True):
         return self.id
 
 
+class RuleDetail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of a rule besides what it permits."""
+
+    id: str
+    """sgr- and 17 hex digits."""
+    description: str = ""
+    tags: dict[str, str] = msgspec.field(default_factory=dict)
+
+
 class SecurityGroup(Record, frozen=True, kw_only=True):
     """Who may talk to whom. `rules` is what engines are given."""
 
@@ -79,8 +88,9 @@ class SecurityGroup(Record, frozen=True, kw_only=True):
     name: str
     description: str
     rules: SecurityGroupSpec
-    rule_ids: dict[str, str] = msgspec.field(default_factory=dict)
-    """sgr-... by the rule's canonical text; the text's form belongs to services.ec2."""
+    rule_details: dict[str, RuleDetail] = msgspec.field(default_factory=dict)
+    """By the rule's canonical text; the text's form belongs to services.ec2."""
+    tags: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def key(self) -> str:

@@ -9,7 +9,7 @@ from tidegate.api.shape import Context
 from tidegate.model.task import AttributeRecord
 from tidegate.services.ecs.clusters import get_cluster
 from tidegate.services.ecs.limits import list_page
-from tidegate.services.ecs.writes import Clock
+from tidegate.services.writes import Clock
 from tidegate.store.store import Store
 
 MAX_ATTRIBUTES = 10

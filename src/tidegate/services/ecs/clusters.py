@@ -16,7 +16,8 @@ from tidegate.services.ecs.limits import check_described, list_page
 from tidegate.services.ecs.names import DEFAULT_CLUSTER, cluster_arn, parse_cluster
 from tidegate.services.ecs.settings import effective_value
 from tidegate.services.ecs.tag_rules import check_tags
-from tidegate.services.ecs.writes import Clock, commit, settle
+from tidegate.services.ecs.writes import settle
+from tidegate.services.writes import Clock
 from tidegate.store.store import Put, Store
 
 ACTIVE, INACTIVE = "ACTIVE", "INACTIVE"
@@ -76,6 +77,7 @@ class Clusters:
             found = self._store.get(Cluster, wanted.name)
             if found is not None and found.spec.status == ACTIVE:
                 _check_consistent(request, found, wanted)
+                await self._store.commit()  # whoever made it may still wait for the disk
                 return found
             return await self._put(msgspec.structs.replace(wanted, revision=found.revision if found else 0))
 
@@ -129,6 +131,7 @@ class Clusters:
             if cluster is None:
                 raise ecs.ClusterNotFoundException("Cluster not found.")
             if cluster.spec.status == INACTIVE:
+                await self._store.commit()  # whoever deleted it may still wait for the disk
                 return cluster
             if any(task.status.last_status is not LastStatus.STOPPED for task in self._tasks(cluster.name)):
                 raise ecs.ClusterContainsTasksException("The Cluster cannot be deleted while Tasks are active.")
@@ -156,7 +159,7 @@ class Clusters:
         return await settle(attempt)
 
     async def _put(self, cluster: Cluster) -> Cluster:
-        await commit(self._store, Put(cluster))
+        await self._store.commit(Put(cluster))
         return cluster
 
     def _tasks(self, name: str) -> list[Task]:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
+from msgspec.structs import replace
 
 from tidegate.api import ecs
 from tidegate.services.ecs.definitions.containers import check_containers
-from tidegate.services.ecs.definitions.sizes import check_fargate_size, parse_cpu, parse_memory
+from tidegate.services.ecs.definitions.fargate import check_fargate
+from tidegate.services.ecs.definitions.sizes import parse_cpu, parse_memory
+from tidegate.services.ecs.definitions.unsupported import check_supported
 
 MAX_CHARACTERS = 8192
-MIN_EPHEMERAL_GIB, MAX_EPHEMERAL_GIB = 21, 200
 
 _NOTHING = ecs.TaskOverride()
 
 
 def check_overrides(overrides: ecs.TaskOverride | None, definition: ecs.TaskDefinition) -> ecs.TaskOverride | None:
     """
-    The overrides with `cpu` and `memory` as plain units and MiB; raises what RunTask answers if they are not valid.
+    The overrides with `cpu` and `memory` as plain units and MiB.
 
-    Sources: RunTask's model text (8192 characters), and the rules for a definition, which hold for what comes out.
+    What comes out of them must be a definition that could be registered for Fargate: the same rules are asked, so
+    they raise ClientException; InvalidParameterException for overrides that can't be applied. Source of the limit:
+    RunTask's model text.
     """
     if overrides is None:
         return None
@@ -26,15 +32,16 @@ def check_overrides(overrides: ecs.TaskOverride | None, definition: ecs.TaskDefi
         raise ecs.InvalidParameterException(f"Task overrides can have at most {MAX_CHARACTERS} characters.")
     if overrides.inference_accelerator_overrides:
         raise ecs.InvalidParameterException("Tasks using the Fargate launch type do not support inference accelerators")
-    _check_ephemeral(overrides.ephemeral_storage)
-    checked = msgspec.structs.replace(
+    _check_names(overrides.container_overrides or (), definition)
+    checked = replace(
         overrides,
         cpu=None if overrides.cpu is None else str(parse_cpu(overrides.cpu)),
         memory=None if overrides.memory is None else str(parse_memory(overrides.memory)),
     )
-    if checked.cpu or checked.memory:
-        check_fargate_size(checked.cpu or definition.cpu, checked.memory or definition.memory)
-    _check_containers(checked, definition)
+    result = _apply(checked, definition)
+    check_containers(result)
+    check_fargate(result)
+    check_supported(result)
     return checked
 
 
@@ -42,7 +49,7 @@ def echo_overrides(overrides: ecs.TaskOverride | None, definition: ecs.TaskDefin
     """As a task shows them: an entry for every container of the definition, even if nothing was changed."""
     given = overrides or _NOTHING
     by_name = {each.name: each for each in given.container_overrides or ()}
-    return msgspec.structs.replace(
+    return replace(
         given,
         container_overrides=tuple(
             by_name.get(c.name) or ecs.ContainerOverride(name=c.name) for c in definition.container_definitions or ()
@@ -51,23 +58,13 @@ def echo_overrides(overrides: ecs.TaskOverride | None, definition: ecs.TaskDefin
     )
 
 
-def _check_ephemeral(storage: ecs.EphemeralStorage | None) -> None:
-    if storage is None:
-        return
-    if storage.size_in_gi_b < MIN_EPHEMERAL_GIB:
-        raise ecs.ClientException(f"EphemeralStorage size should be at least {MIN_EPHEMERAL_GIB}")
-    if storage.size_in_gi_b > MAX_EPHEMERAL_GIB:
-        raise ecs.ClientException(f"EphemeralStorage size should be at most {MAX_EPHEMERAL_GIB}")
-
-
-def _check_containers(overrides: ecs.TaskOverride, definition: ecs.TaskDefinition) -> None:
-    """Names and members of the container overrides, then the containers as they would be."""
-    containers = {c.name: c for c in definition.container_definitions or ()}
+def _check_names(overrides: Iterable[ecs.ContainerOverride], definition: ecs.TaskDefinition) -> None:
+    names = {container.name for container in definition.container_definitions or ()}
     seen = set()
-    for override in overrides.container_overrides or ():
+    for override in overrides:
         if not override.name:
             raise ecs.InvalidParameterException("Container.name should not be null or empty.")
-        if override.name not in containers:
+        if override.name not in names:
             raise ecs.InvalidParameterException(
                 f"Override for container named {override.name} is not a container in the TaskDefinition."
             )
@@ -76,32 +73,39 @@ def _check_containers(overrides: ecs.TaskOverride, definition: ecs.TaskDefinitio
                 f"Override for container named {override.name} is given more than once."
             )
         seen.add(override.name)
-        containers[override.name] = _apply(override, containers[override.name])
-    if any(_changes_size(o) for o in overrides.container_overrides or ()) or overrides.memory:
-        check_containers(tuple(containers.values()), overrides.memory or definition.memory)
 
 
-def _apply(override: ecs.ContainerOverride, container: ecs.ContainerDefinition) -> ecs.ContainerDefinition:
-    """The container with the override's sizes and environment; what Tidegate can't do is refused."""
-    if override.environment_files:
-        raise ecs.ClientException("cannot override environmentFiles: files in S3 are not supported yet")
-    if any(r.type == "GPU" for r in override.resource_requirements or ()):
-        raise ecs.ClientException("Tasks using the Fargate launch type do not support GPU resource requirements")
-    if override.resource_requirements:
-        raise ecs.ClientException("Tasks using the Fargate launch type do not support resource requirements")
-    if any(not pair.name for pair in override.environment or ()):
-        raise ecs.InvalidParameterException("Environment variable name should not be null or empty.")
-    if override.cpu is not None and override.cpu < 0:
-        raise ecs.InvalidParameterException(f"Invalid setting for container '{override.name}'. 'cpu' is negative.")
-    return msgspec.structs.replace(
-        container,
-        cpu=container.cpu if override.cpu is None else override.cpu,
-        memory=container.memory if override.memory is None else override.memory,
-        memory_reservation=(
-            container.memory_reservation if override.memory_reservation is None else override.memory_reservation
+def _apply(overrides: ecs.TaskOverride, definition: ecs.TaskDefinition) -> ecs.TaskDefinition:
+    """The definition as if it had been registered like that."""
+    by_name = {override.name: override for override in overrides.container_overrides or ()}
+    return replace(
+        definition,
+        cpu=overrides.cpu or definition.cpu,
+        memory=overrides.memory or definition.memory,
+        ephemeral_storage=overrides.ephemeral_storage or definition.ephemeral_storage,
+        execution_role_arn=overrides.execution_role_arn or definition.execution_role_arn,
+        task_role_arn=overrides.task_role_arn or definition.task_role_arn,
+        container_definitions=tuple(
+            _apply_to_container(by_name[container.name], container) if container.name in by_name else container
+            for container in definition.container_definitions or ()
         ),
     )
 
 
-def _changes_size(override: ecs.ContainerOverride) -> bool:
-    return (override.cpu, override.memory, override.memory_reservation) != (None, None, None)
+def _apply_to_container(override: ecs.ContainerOverride, container: ecs.ContainerDefinition) -> ecs.ContainerDefinition:
+    """The environment is merged by name; all else that the override has replaces what was there."""
+    changes = {
+        "command": override.command,
+        "cpu": override.cpu,
+        "environment_files": override.environment_files,
+        "memory": override.memory,
+        "memory_reservation": override.memory_reservation,
+        "resource_requirements": override.resource_requirements,
+    }
+    given = {pair.name for pair in override.environment or ()}
+    kept = tuple(pair for pair in container.environment or () if pair.name not in given)
+    return replace(
+        container,
+        environment=kept + (override.environment or ()),
+        **{name: value for name, value in changes.items() if value is not None},
+    )

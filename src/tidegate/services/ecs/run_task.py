@@ -30,7 +30,8 @@ from tidegate.services.ecs.published import published_ports
 from tidegate.services.ecs.tag_rules import Tags
 from tidegate.services.ecs.task_description import describe_task
 from tidegate.services.ecs.task_network import check_network
-from tidegate.services.ecs.writes import Clock, commit, settle
+from tidegate.services.ecs.writes import settle
+from tidegate.services.writes import Clock
 from tidegate.store.store import Put, Store
 
 
@@ -70,6 +71,7 @@ class RunTask:
         token = self._store.get(ClientToken, f"{cluster.name}/{request.client_token}") if request.client_token else None
         if token is not None and not is_expired(self._store, token, self._now()):
             check_same(ctx, token, request)
+            await self._store.commit()  # the first request may still wait for the disk
             return self._replay(ctx, token)
         launch = self._check(ctx, request, cluster)
         tasks = [_new_task(launch) for _ in range(request.count or 1)]
@@ -78,7 +80,7 @@ class RunTask:
             changes.append(Put(cluster))
         if request.client_token:
             changes.append(Put(_new_token(launch, request, tasks, token)))
-        await commit(self._store, *changes)
+        await self._store.commit(*changes)
         spec = launch.definition.spec
         return ecs.RunTaskResponse(
             tasks=tuple(describe_task(ctx, task, spec, with_tags=True) for task in tasks), failures=()

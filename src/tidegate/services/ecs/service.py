@@ -10,7 +10,7 @@ from tidegate.services.ecs.run_task import RunTask
 from tidegate.services.ecs.settings import Settings
 from tidegate.services.ecs.tags import ResourceTags
 from tidegate.services.ecs.tasks import Tasks
-from tidegate.services.ecs.writes import Clock
+from tidegate.services.writes import Clock
 from tidegate.store.store import Store
 
 

@@ -11,7 +11,8 @@ from tidegate.api.shape import Context
 from tidegate.model.task import Setting
 from tidegate.services.ecs.limits import list_page
 from tidegate.services.ecs.names import partition
-from tidegate.services.ecs.writes import Clock, commit, settle
+from tidegate.services.ecs.writes import settle
+from tidegate.services.writes import Clock
 from tidegate.store.store import Delete, Put, Store
 
 DEFAULT = "default"
@@ -101,7 +102,7 @@ class Settings:
         async def attempt() -> None:
             setting = self._store.get(Setting, f"{principal}/{request.name}")
             if setting is not None:
-                await commit(self._store, Delete(setting))
+                await self._store.commit(Delete(setting))
 
         await settle(attempt)
         value = effective_value(self._store, ctx, request.name, principal)
@@ -111,7 +112,7 @@ class Settings:
         async def attempt() -> None:
             old = self._store.get(Setting, f"{principal}/{name}")
             revision = old.revision if old else 0
-            await commit(self._store, Put(Setting(principal=principal, name=name, value=value, revision=revision)))
+            await self._store.commit(Put(Setting(principal=principal, name=name, value=value, revision=revision)))
 
         await settle(attempt)
 

@@ -13,7 +13,8 @@ from tidegate.services.ecs.clusters import get_cluster
 from tidegate.services.ecs.names import parse_cluster, parse_task, parse_task_definition
 from tidegate.services.ecs.published import PUBLISH_TAG
 from tidegate.services.ecs.tag_rules import MAX_TAGS, RESERVED, Tags, check_tags, merge_tags, too_many
-from tidegate.services.ecs.writes import Clock, commit, settle
+from tidegate.services.ecs.writes import settle
+from tidegate.services.writes import Clock
 from tidegate.store.store import Put, Store
 
 Taggable = Cluster | TaskDefinition | Task
@@ -62,7 +63,7 @@ class ResourceTags:
     async def _change(self, ctx: Context, arn: str, change: Callable[[Taggable], Tags]) -> None:
         async def attempt() -> None:
             resource = self._find(ctx, arn)
-            await commit(self._store, Put(msgspec.structs.replace(resource, tags=change(resource))))
+            await self._store.commit(Put(msgspec.structs.replace(resource, tags=change(resource))))
 
         await settle(attempt)
 

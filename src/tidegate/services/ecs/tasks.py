@@ -11,7 +11,8 @@ from tidegate.services.ecs.clusters import get_cluster
 from tidegate.services.ecs.limits import check_described, list_page
 from tidegate.services.ecs.names import parse_task, task_arn
 from tidegate.services.ecs.task_description import describe_task
-from tidegate.services.ecs.writes import Clock, commit, settle
+from tidegate.services.ecs.writes import settle
+from tidegate.services.writes import Clock
 from tidegate.store.store import Put, Store
 
 STOPPED_BY_USER = "Task stopped by user"
@@ -35,6 +36,7 @@ class Tasks:
             if task is None:
                 raise ecs.InvalidParameterException("The referenced task was not found.")
             if task.status.desired_status == "STOPPED":
+                await self._store.commit()  # whoever stopped it may still wait for the disk
                 return task
             status = msgspec.structs.replace(
                 task.status,
@@ -45,7 +47,7 @@ class Tasks:
                 stopping_at=self._now(),
             )
             stopping = msgspec.structs.replace(task, status=status)
-            await commit(self._store, Put(stopping))
+            await self._store.commit(Put(stopping))
             return stopping
 
         task = await settle(attempt)

@@ -1,4 +1,4 @@
-"""How ECS's operations write: failures of the store as ECS's errors, and another try after a conflict."""
+"""How ECS's operations write."""
 
 from __future__ import annotations
 
@@ -6,29 +6,11 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from tidegate.api import ecs
-from tidegate.store.store import Conflict, Delete, Put, Store, StoreUnavailable
+from tidegate.services import writes
 
 T = TypeVar("T")
 
-Clock = Callable[[], float]
-"""Seconds since the epoch."""
-
-_ATTEMPTS = 20
-
-
-async def commit(store: Store, *changes: Put | Delete) -> int:
-    """Store.commit with ServerException in place of StoreUnavailable; Conflict passes, for `settle`."""
-    try:
-        return await store.commit(*changes)
-    except StoreUnavailable as error:
-        raise ecs.ServerException(f"cannot write the state: {error}") from error
-
 
 async def settle(attempt: Callable[[], Awaitable[T]]) -> T:
-    """`attempt` until nothing that it read was changed meanwhile; it reads anew each time."""
-    for _ in range(_ATTEMPTS):
-        try:
-            return await attempt()
-        except Conflict:
-            continue
-    raise ecs.ServerException(f"cannot write the state: it changed under each of {_ATTEMPTS} attempts; try again")
+    """`attempt` until it meets no conflict; ServerException if the state can't be written."""
+    return await writes.settle(attempt, ecs.ServerException)
