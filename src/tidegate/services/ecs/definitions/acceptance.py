@@ -19,11 +19,11 @@ from tidegate.services.ecs.definitions import (
     logs,
     network,
     ports,
-    tags,
     unsupported,
     volumes,
 )
 from tidegate.services.ecs.definitions.normalise import normalise
+from tidegate.services.ecs.tag_rules import MAX_TAGS, check_tags, too_many
 
 MAX_BYTES = 65_536
 """Of a task definition as JSON."""
@@ -33,10 +33,11 @@ def accept(request: ecs.RegisterTaskDefinitionRequest) -> ecs.TaskDefinition:
     """
     The definition in normal form, with what it qualifies for.
 
-    Lacks what registration alone can give: ARN, revision, status, time and author. Raises ClientException.
+    Lacks what registration alone can give: ARN, revision, status, time and author. Raises ClientException, and
+    InvalidParameterException for a malformed tag.
     """
     containers.check_family(request.family)
-    tags.check_tags(request.tags)
+    _check_tags(request.tags)
     _check_size(request)
     definition = normalise(request)
     _check(definition)
@@ -58,6 +59,15 @@ def _check(definition: ecs.TaskDefinition) -> None:
     volumes.check_volumes(definition)
     linux.check_linux(definition)
     logs.check_logs(definition)
+
+
+def _check_tags(tags: tuple[ecs.Tag, ...] | None) -> None:
+    if tags is None:
+        return
+    if not tags:
+        raise ecs.ClientException("Tags can not be empty.")
+    if too_many(check_tags(tags)):
+        raise ecs.ClientException(f"A task definition can have at most {MAX_TAGS} tags.")
 
 
 def _check_size(request: ecs.RegisterTaskDefinitionRequest) -> None:

@@ -8,6 +8,7 @@ task refers to it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -17,10 +18,11 @@ from tidegate.model.task import Family, TaskDefinition
 from tidegate.services.ecs import names
 from tidegate.services.ecs.definitions import listing, lookup
 from tidegate.services.ecs.definitions.acceptance import accept
+from tidegate.services.ecs.writes import settle
 from tidegate.store.store import Conflict, Delete, Put, Store
 
 ATTEMPTS = 10
-"""At a write that others write at the same time."""
+"""At a registration while others register revisions of the same family."""
 MAX_DELETIONS = 10
 DELETION_GRACE_SECONDS = 60
 """How long a definition outlives its deletion at least: a RunTask that had just found it may still be under way."""
@@ -42,15 +44,7 @@ class TaskDefinitions:
     ) -> ecs.RegisterTaskDefinitionResponse:
         """A new revision of the family, numbered one above all there ever were. Raises ClientException."""
         spec = accept(request)
-        for _ in range(ATTEMPTS):
-            family = self._store.get(Family, request.family) or Family(name=request.family, latest=0)
-            definition = self._revision(ctx, spec, family.latest + 1, request.tags or ())
-            try:
-                await self._store.commit(Put(replace(family, latest=definition.number)), Put(definition))
-            except Conflict:
-                continue
-            return ecs.RegisterTaskDefinitionResponse(task_definition=definition.spec, tags=definition.tags)
-        raise ecs.ClientException("Too many concurrent attempts to create a new revision of the specified family.")
+        return await settle(partial(self._register, ctx, spec, request.tags or ()))
 
     async def describe_task_definition(
         self, ctx: Context, request: ecs.DescribeTaskDefinitionRequest
@@ -66,17 +60,7 @@ class TaskDefinitions:
         """Make a revision INACTIVE; one that is not ACTIVE stays as it is. Raises ClientException."""
         if names.parse_task_definition(request.task_definition, ctx)[1] is None:
             raise ecs.ClientException("Revision is missing.")
-        for _ in range(ATTEMPTS):
-            definition = self._find(ctx, request.task_definition)
-            if definition.spec.status == "ACTIVE":
-                spec = replace(definition.spec, status="INACTIVE", deregistered_at=self._now())
-                definition = replace(definition, spec=spec)
-                try:
-                    await self._store.commit(Put(definition))
-                except Conflict:
-                    continue
-            return ecs.DeregisterTaskDefinitionResponse(task_definition=definition.spec)
-        raise ecs.ServerException(f"cannot deregister {request.task_definition}: it keeps changing")
+        return await settle(partial(self._deregister, ctx, request.task_definition))
 
     async def delete_task_definitions(
         self, ctx: Context, request: ecs.DeleteTaskDefinitionsRequest
@@ -89,7 +73,7 @@ class TaskDefinitions:
         deleted: list[ecs.TaskDefinition] = []
         failures: list[ecs.Failure] = []
         for identifier in dict.fromkeys(request.task_definitions):
-            result = await self._delete(ctx, identifier)
+            result = await settle(partial(self._delete, ctx, identifier))
             if isinstance(result, ecs.Failure):
                 failures.append(result)
             else:
@@ -144,6 +128,28 @@ class TaskDefinitions:
             removed += 1
         return removed
 
+    async def _register(
+        self, ctx: Context, spec: ecs.TaskDefinition, tags: tuple[ecs.Tag, ...]
+    ) -> ecs.RegisterTaskDefinitionResponse:
+        name = spec.family or ""
+        for _ in range(ATTEMPTS):
+            family = self._store.get(Family, name) or Family(name=name, latest=0)
+            definition = self._revision(ctx, spec, family.latest + 1, tags)
+            try:
+                await self._store.commit(Put(replace(family, latest=definition.number)), Put(definition))
+            except Conflict:
+                continue
+            return ecs.RegisterTaskDefinitionResponse(task_definition=definition.spec, tags=definition.tags)
+        raise ecs.ClientException("Too many concurrent attempts to create a new revision of the specified family.")
+
+    async def _deregister(self, ctx: Context, identifier: str) -> ecs.DeregisterTaskDefinitionResponse:
+        definition = self._find(ctx, identifier)
+        if definition.spec.status == "ACTIVE":
+            spec = replace(definition.spec, status="INACTIVE", deregistered_at=self._now())
+            definition = replace(definition, spec=spec)
+            await self._store.commit(Put(definition))
+        return ecs.DeregisterTaskDefinitionResponse(task_definition=definition.spec)
+
     async def _delete(self, ctx: Context, identifier: str) -> ecs.TaskDefinition | ecs.Failure:
         try:
             family, number = names.parse_task_definition(identifier, ctx)
@@ -151,20 +157,15 @@ class TaskDefinitions:
             return ecs.Failure(arn=identifier, reason=_INVALID)
         if number is None:
             return ecs.Failure(arn=identifier, reason=_INVALID)
-        arn = names.task_definition_arn(ctx, family, number)
-        for _ in range(ATTEMPTS):
-            definition = self._store.get(TaskDefinition, f"{family}:{number}")
-            if definition is None or definition.spec.status == "ACTIVE":
-                return ecs.Failure(arn=arn, reason=_UNKNOWN if definition is None else _ACTIVE)
-            if definition.spec.status == "DELETE_IN_PROGRESS":
-                return definition.spec
-            spec = replace(definition.spec, status="DELETE_IN_PROGRESS", delete_requested_at=self._now())
-            try:
-                await self._store.commit(Put(replace(definition, spec=spec)))
-            except Conflict:
-                continue
-            return spec
-        raise ecs.ServerException(f"cannot delete {arn}: it keeps changing")
+        definition = self._store.get(TaskDefinition, f"{family}:{number}")
+        if definition is None or definition.spec.status == "ACTIVE":
+            reason = _UNKNOWN if definition is None else _ACTIVE
+            return ecs.Failure(arn=names.task_definition_arn(ctx, family, number), reason=reason)
+        spec = definition.spec
+        if spec.status == "INACTIVE":
+            spec = replace(spec, status="DELETE_IN_PROGRESS", delete_requested_at=self._now())
+            await self._store.commit(Put(replace(definition, spec=spec)))
+        return spec
 
     def _find(self, ctx: Context, identifier: str) -> TaskDefinition:
         definition = lookup.find(self._store, identifier, ctx)

@@ -2,63 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from msgspec.structs import replace
 
 from fakes.definitions import CTX, container, fargate
 from tidegate.api import ecs
-from tidegate.model.record import Record
+from tidegate.api.shape import ServiceError
 from tidegate.model.status import LastStatus, TaskStatus
 from tidegate.model.task import Task
 from tidegate.services.ecs.definitions import TaskDefinitions, resolve
-from tidegate.store.store import Conflict, Delete, Put, Store
+from tidegate.store.memory import MemoryStore
+from tidegate.store.store import Conflict, Delete, Put
 
 pytestmark = pytest.mark.anyio
 
-R = TypeVar("R", bound=Record)
 ARN = "arn:aws:ecs:eu-north-1:123456789012:task-definition/"
 
 
-class TinyStore:
-    """Records in a dict, with the revisions and conflicts of the contract; `commit` lets others run first."""
-
-    def __init__(self) -> None:
-        self.records: dict[tuple[str, str], Record] = {}
-        self.revision = 0
-
-    def get(self, kind: type[R], key: str) -> R | None:
-        return self.records.get((kind.KIND, key))  # type: ignore[return-value]
-
-    def select(self, kind: type[R], index: str | None = None, value: str | None = None) -> Iterable[R]:
-        found: list[Any] = [record for record in self.records.values() if record.KIND == kind.KIND]
-        return [record for record in found if index is None or kind.INDEXES[index](record) == value]
+class OvertakenStore(MemoryStore):
+    """A store whose commits let others run first, so that what was read may have changed."""
 
     async def commit(self, *changes: Put | Delete) -> int:
         await anyio.lowlevel.checkpoint()
-        for change in changes:
-            stored = self.records.get((change.record.KIND, change.record.key))
-            if (stored.revision if stored else 0) != change.record.revision:
-                raise Conflict(change.record.KIND, change.record.key)
-        self.revision += 1
-        for change in changes:
-            place = (change.record.KIND, change.record.key)
-            if isinstance(change, Delete):
-                del self.records[place]
-            else:
-                self.records[place] = replace(change.record, revision=self.revision)
-        return self.revision
+        return await super().commit(*changes)
 
 
 class House:
     """The operations over a store, at a time that tests set."""
 
     def __init__(self) -> None:
-        self.tiny = TinyStore()
-        self.store: Store = self.tiny  # type: ignore[assignment]
+        self.store = OvertakenStore()
         self.time = 1000.0
         self.definitions = TaskDefinitions(self.store, lambda: self.time)
 
@@ -176,10 +153,21 @@ async def test_registration_gives_up_when_always_overtaken(house: House, monkeyp
     async def overtaken(*changes: Put | Delete) -> int:
         raise Conflict("family", "app")
 
-    monkeypatch.setattr(house.tiny, "commit", overtaken)
+    monkeypatch.setattr(house.store, "commit", overtaken)
     with pytest.raises(ecs.ClientException) as caught:
         await house.register()
     assert caught.value.message == ("Too many concurrent attempts to create a new revision of the specified family.")
+
+
+async def test_what_cannot_be_written_is_a_server_exception(house: House) -> None:
+    """A full disk is the server's fault, says so, and leaves nothing behind."""
+    await house.register()
+    house.store.failure = "the disk is full"
+    for attempt in (house.register(), house.deregister("app:1")):
+        with pytest.raises(ecs.ServerException, match="the disk is full"):
+            await attempt
+    house.store.failure = None
+    assert (await house.describe("app")).revision == 1
 
 
 async def test_family_means_its_latest_active_revision(house: House) -> None:
@@ -232,7 +220,7 @@ async def test_unknown_definitions_are_a_client_exception(house: House, identifi
     ],
 )
 async def test_deregistration_needs_a_revision(
-    house: House, identifier: str, error: type[ecs.ServiceError], message: str
+    house: House, identifier: str, error: type[ServiceError], message: str
 ) -> None:
     """A family alone, or a revision that is none, deregisters nothing."""
     await house.register()
@@ -273,6 +261,24 @@ async def test_collection_waits_for_a_run_task_under_way(house: House) -> None:
     assert await house.definitions.collect_deleted() == 0
     house.time += 2
     assert await house.definitions.collect_deleted() == 1
+
+
+async def test_a_status_changed_by_two_is_changed_once(house: House) -> None:
+    """Deregistrations and deletions at the same time agree on one result."""
+    await house.register()
+    results: list[Any] = []
+
+    async def collect(operation: Any, *arguments: Any) -> None:
+        results.append(await operation(*arguments))
+
+    for operation in (house.deregister, house.delete):
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(collect, operation, "app:1")
+    assert results[0] == results[1] == results[2]
+    assert results[0].status == "INACTIVE"
+    assert results[3] == results[4] == results[5]
+    assert results[3].task_definitions[0].status == "DELETE_IN_PROGRESS"
 
 
 async def test_deletion_fails_item_by_item(house: House) -> None:
