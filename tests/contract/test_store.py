@@ -338,6 +338,32 @@ async def test_reads_see_what_was_accepted_and_watches_what_is_durable(opened: t
     assert sorted(answered) == [1, 2]
 
 
+async def test_a_commit_of_nothing_waits_for_what_can_be_read(opened: tuple[Store, Disk]) -> None:
+    """It returns at once in a store at rest, else when what was accepted before it is durable; it fails with it."""
+    store, disk = opened
+    revision = await store.commit(Put(Pet(name="tom", owner="ann")))
+    assert await store.commit() == revision
+    outcomes: list[str] = []
+
+    async def commit(*changes: Put) -> None:
+        try:
+            outcomes.append(f"revision {await store.commit(*changes)}")
+        except StoreUnavailable:
+            outcomes.append("failed")
+
+    disk.fail("no space left")
+    disk.hold()
+    async with anyio.create_task_group() as group:
+        group.start_soon(commit, Put(Pet(name="rex", owner="ann")))
+        await until(lambda: store.get(Pet, "rex") is not None)
+        group.start_soon(commit)
+        for _ in range(5):
+            await checkpoint()
+        assert outcomes == []
+        disk.release()
+    assert outcomes == ["failed", "failed"]
+
+
 async def test_a_failing_backend_undoes_everything_that_waits(opened: tuple[Store, Disk]) -> None:
     """Commits that share a failing write all fail, with those that built on them; memory is as before."""
     store, disk = opened

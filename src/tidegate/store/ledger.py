@@ -116,6 +116,14 @@ class Ledger:
         self._unsettled.remove(commit)
         self._undo(commit)
 
+    def newest(self) -> Commit:
+        """The commit that everything before now is durable with: what a commit of nothing waits for."""
+        if self._unsettled:
+            return self._unsettled[-1]
+        commit = Commit(self._revision)
+        commit.finish()
+        return commit
+
     def settle(self, count: int) -> None:
         """The oldest `count` commits are durable: tell watchers and callers, in this order."""
         for _ in range(count):

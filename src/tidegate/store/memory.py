@@ -51,8 +51,8 @@ class MemoryStore:
         return self._ledger.select(kind, index, value)
 
     async def commit(self, *changes: Put | Delete) -> int:
-        """See `Store.commit`."""
-        commit = self._ledger.accept(changes)
+        """See `Store.commit`. Without changes it returns when everything that can be read now is durable."""
+        commit = self._ledger.accept(changes) if changes else self._ledger.newest()
         try:
             if self.failure is None:
                 self._flush()

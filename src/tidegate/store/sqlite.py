@@ -77,7 +77,9 @@ class SqliteStore:
         return self._ledger.select(kind, index, value)
 
     async def commit(self, *changes: Put | Delete) -> int:
-        """See `Store.commit`."""
+        """See `Store.commit`. Without changes it returns when everything that can be read now is durable."""
+        if not changes:
+            return await self._ledger.newest().wait()
         commit = self._ledger.accept(changes)
         try:
             self._encoded[commit.revision] = self._encode(commit.changes, commit.revision)

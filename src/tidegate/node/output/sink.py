@@ -10,20 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-import msgspec
-
+from tidegate.model.log import LogEvent, LogTargetMissing
 from tidegate.model.spec import LogTarget
 
-
-class LogEvent(msgspec.Struct, frozen=True, gc=False):
-    """One line of output, without its line end."""
-
-    timestamp_ms: int
-    message: str
-
-
-class LogTargetMissing(Exception):
-    """The log group does not exist and may not be created."""
+__all__ = ["LogEvent", "LogSink", "LogTargetMissing"]
 
 
 class LogSink(Protocol):
