@@ -148,6 +148,8 @@ class TaskDefinitions:
             spec = replace(definition.spec, status="INACTIVE", deregistered_at=self._now())
             definition = replace(definition, spec=spec)
             await self._store.commit(Put(definition))
+        else:
+            await self._store.commit()  # whoever changed it may still wait for the disk
         return ecs.DeregisterTaskDefinitionResponse(task_definition=definition.spec)
 
     async def _delete(self, ctx: Context, identifier: str) -> ecs.TaskDefinition | ecs.Failure:
@@ -165,6 +167,8 @@ class TaskDefinitions:
         if spec.status == "INACTIVE":
             spec = replace(spec, status="DELETE_IN_PROGRESS", delete_requested_at=self._now())
             await self._store.commit(Put(replace(definition, spec=spec)))
+        else:
+            await self._store.commit()  # whoever changed it may still wait for the disk
         return spec
 
     def _find(self, ctx: Context, identifier: str) -> TaskDefinition:

@@ -170,6 +170,26 @@ async def test_what_cannot_be_written_is_a_server_exception(house: House) -> Non
     assert (await house.describe("app")).revision == 1
 
 
+async def test_repeated_calls_wait_for_the_first(house: House) -> None:
+    """A deregistration or deletion that finds its work done doesn't answer before that work is durable."""
+    await house.register()
+    for operation in (house.deregister, house.delete):
+        house.store.hold()
+        done: list[str] = []
+
+        async def call(name: str, operation: Any = operation, done: list[str] = done) -> None:
+            await operation("app:1")
+            done.append(name)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(call, "first")
+            group.start_soon(call, "second")
+            await anyio.wait_all_tasks_blocked()
+            assert done == []
+            house.store.release()
+        assert sorted(done) == ["first", "second"]
+
+
 async def test_family_means_its_latest_active_revision(house: House) -> None:
     """Inactive revisions are passed over for a bare family, and found by their number."""
     await house.register(times=3)
