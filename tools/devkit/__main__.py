@@ -46,11 +46,17 @@ def install(profile: Profile) -> None:
     ensure_environment(CHECKOUT, profile, LOGS, terminal)
 
 
-def run(program: str, *arguments: str) -> int:
-    """Run a program of the virtual environment, its output straight to ours."""
+def run(program: str, *arguments: str, tools: bool = False) -> int:
+    """
+    Run a program of the virtual environment, its output straight to ours.
+
+    tools: it imports what is in tools/.
+    """
     environment = {
         name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
     }
+    if tools:
+        environment["PYTHONPATH"] = str(CHECKOUT / "tools")
     path = python_in(CHECKOUT).with_name(program)
     return subprocess.run([str(path), *arguments], cwd=CHECKOUT, env=environment, check=False).returncode
 
@@ -67,7 +73,7 @@ def demo(arguments: Sequence[str]) -> int:
     if os.geteuid() != 0:
         raise StepFailed("cannot run the demo: real containers need root.\n  Run it as root: sudo ./dev demo")
     install("demo")
-    return run("python", "demo/run.py", *arguments)
+    return run("python", "demo/run.py", *arguments, tools=True)
 
 
 def lint(arguments: Sequence[str]) -> int:
