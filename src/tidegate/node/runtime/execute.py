@@ -1,8 +1,9 @@
 """
 Runs a command in a running container (health checks), within a time limit.
 
-The runtime's `exec` joins the container's namespaces and control group and gives the command a session of its own.
-When the limit passes, the session is ended: the command, and what it started even if that went on without it.
+The runtime's `exec` joins the container's namespaces and control group; the command is in a session that nobody else
+is in. The command has ended when its own process has; but runc copies the output itself, and waits for all who hold it.
+When the limit passes, that session is ended: the command, and what it started, even what went on without it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ OUTPUT_LIMIT_BYTES = 4096
 """As much as docker keeps of a health check's output."""
 _KILL_ROUNDS = 10
 _KILL_POLL_SECONDS = 0.005
+_REAP_SECONDS = 1.0
 _numbers = count()
 
 
@@ -95,16 +97,19 @@ class ExecSession:
         """Collect the runtime; if it still runs, end it and the command's session first."""
         if pidfd.has_exited(child.pidfd):
             return child.reap()
-        await self._kill_session(pid_file)
+        leader = _read_pid(pid_file)
+        if leader is not None:
+            # With runc the command leads its session, with crun a process between runtime and command did.
+            await self._kill_sessions({leader, _session(leader)} - {None})
+            # It reaps the command and ends; killed, it would leave that to process 1.
+            with anyio.move_on_after(_REAP_SECONDS):
+                await pidfd.wait_exited(child.pidfd)
         child.kill()
         return await child.wait()
 
-    async def _kill_session(self, pid_file: Path) -> None:
-        leader = _read_pid(pid_file)
-        if leader is None:
-            return
+    async def _kill_sessions(self, leaders: set[int | None]) -> None:
         for _ in range(_KILL_ROUNDS):
-            members = [pid for pid in self.cgroups.pids(self.bundle.cgroup) if _session(pid) == leader]
+            members = [pid for pid in self.cgroups.pids(self.bundle.cgroup) if _session(pid) in leaders]
             if not members:
                 return
             for pid in members:
