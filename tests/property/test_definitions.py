@@ -123,7 +123,7 @@ def definitions(draw: st.DrawFn) -> Definition:
         "executionRoleArn": ROLE,
         "volumes": [draw(st.sampled_from([{"name": name}, {"name": name, "host": {}}])) for name in volumes],
         "containerDefinitions": containers,
-        **draw(st.fixed_dictionaries({}, optional={"pidMode": st.just("task"), "taskRoleArn": st.just(ROLE)})),
+        **draw(st.fixed_dictionaries({}, optional={"taskRoleArn": st.just(ROLE)})),
     }
 
 

@@ -11,8 +11,6 @@ from fakes.services import Services
 from tidegate.api import ecs
 from tidegate.api.shape import ServiceError
 from tidegate.model.account import Subnet, Vpc
-from tidegate.model.spec import PublishedPort
-from tidegate.model.status import LastStatus
 from tidegate.model.task import ClientToken, Cluster, Task
 from tidegate.services.ec2.security_groups import new_group
 from tidegate.services.ecs.capacity import choose_provider
@@ -328,99 +326,3 @@ def test_spot_with_no_share_is_no_matter() -> None:
         choose_provider((item(capacity_provider="FARGATE", weight=1), item(capacity_provider="FARGATE_SPOT", weight=0)))
         == "FARGATE"
     )
-
-
-async def test_published_ports(services: Services) -> None:
-    """The tag `tidegate:publish` becomes the task's published ports."""
-    value = "8080:80/tcp 127.0.0.2:8443:443 53:53/udp"
-    task = await services.run_one(tags=[{"key": "tidegate:publish", "value": value}])
-    assert task.published == (
-        PublishedPort(host_port=8080, container_port=80),
-        PublishedPort(host_address="127.0.0.2", host_port=8443, container_port=443),
-        PublishedPort(host_port=53, container_port=53, protocol="udp"),
-    )
-
-
-@pytest.mark.parametrize(
-    "value",
-    ["", "80", "80:80/sctp", "0:80", "80:65536", "a:80", "1.2.3:80:80", "999.0.0.1:80:80", "80:80 80:81", "٨٠:80"],
-)
-async def test_published_nonsense(services: Services, value: str) -> None:
-    """What is no list of ports is refused, not guessed at."""
-    message = await refused(services, ecs.InvalidParameterException, tags=[{"key": "tidegate:publish", "value": value}])
-    assert message.startswith("cannot read the tag tidegate:publish")
-
-
-async def test_published_port_is_one_tasks(services: Services) -> None:
-    """A host port leads to one task: neither several at once nor a second one get it, until the first is to stop."""
-    tags = [{"key": "tidegate:publish", "value": "8080:80"}]
-    anywhere = [{"key": "tidegate:publish", "value": "0.0.0.0:8080:80"}]
-    elsewhere = [{"key": "tidegate:publish", "value": "127.0.0.2:8080:80"}]
-    message = await refused(services, ecs.InvalidParameterException, tags=tags, count=2)
-    assert message == "cannot run 2 tasks with the tag tidegate:publish: a port leads to one"
-    first = await services.run_one(tags=tags)
-    for overlapping in (tags, anywhere):
-        with pytest.raises(ecs.InvalidParameterException, match=f"127.0.0.1:8080/tcp: task {first.id} has that port"):
-            await services.run(tags=overlapping)
-    await services.run(tags=elsewhere)
-    await services.ecs.stop_task(services.ctx, ecs.StopTaskRequest(task=first.id))
-    await services.run(tags=tags)
-
-
-async def test_token_replays(services: Services) -> None:
-    """The same request with the same token starts nothing and shows the same tasks."""
-    first = await services.run(clientToken="t", count=2)
-    assert await services.run(clientToken="t", count=2) == first
-    assert len(list(services.store.select(Task))) == 2
-
-
-async def test_token_of_another_request(services: Services) -> None:
-    """A token that was used for something else is a conflict, which names the tasks it stands for."""
-    (task,) = await services.run(clientToken="t")
-    with pytest.raises(ecs.ConflictException) as caught:
-        await services.run(clientToken="t", count=2)
-    assert caught.value.members == {"resourceIds": (task.task_arn,)}
-
-
-async def test_token_belongs_to_a_cluster(services: Services) -> None:
-    """The same token in another cluster is another token."""
-    await services.ecs.create_cluster(services.ctx, ecs.CreateClusterRequest(cluster_name="c"))
-    (one,) = await services.run(clientToken="t")
-    (other,) = await services.run(clientToken="t", cluster="c")
-    assert one.task_arn != other.task_arn
-
-
-async def test_token_outlives_the_definition(services: Services) -> None:
-    """A replay answers even if the request could not be made any more."""
-    first = await services.run(clientToken="t", definition="app:1")
-    await services.ecs.deregister_task_definition(
-        services.ctx, ecs.DeregisterTaskDefinitionRequest(task_definition="app:1")
-    )
-    assert await services.run(clientToken="t", definition="app:1") == first
-
-
-async def test_replay_of_stopped_task(services: Services) -> None:
-    """A task that has stopped since is shown by its ARN and statuses only."""
-    task = await services.run_one(clientToken="t")
-    await services.put_status(task, last_status=LastStatus.STOPPED, desired_status="STOPPED", stopped_at=services.time)
-    (shown,) = await services.run(clientToken="t")
-    assert shown == ecs.Task(task_arn=shown.task_arn, last_status="STOPPED", desired_status="STOPPED")
-
-
-@pytest.mark.parametrize(("seconds", "expected"), [(3599, 1), (3601, 2)])
-async def test_token_expires_an_hour_after_the_end(services: Services, seconds: float, expected: int) -> None:
-    """An hour after its last task stopped, a token starts new tasks again."""
-    task = await services.run_one(clientToken="t")
-    await services.put_status(task, last_status=LastStatus.STOPPED, desired_status="STOPPED", stopped_at=services.time)
-    services.time += seconds
-    await services.run(clientToken="t")
-    assert len(list(services.store.select(Task))) == expected
-
-
-@pytest.mark.parametrize(("seconds", "expected"), [(86399, 1), (86401, 2)])
-async def test_token_expires_after_a_day(services: Services, seconds: float, expected: int) -> None:
-    """A token lives for a day at most, even if its tasks run on."""
-    await services.run(clientToken="t")
-    services.time += seconds
-    await services.run(clientToken="t")
-    assert len(list(services.store.select(Task))) == expected

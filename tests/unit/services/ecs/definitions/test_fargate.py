@@ -111,10 +111,10 @@ def test_private_images_are_accepted_with_a_role() -> None:
 
 
 def test_linux_runs_on_both_architectures() -> None:
-    """X86_64 and ARM64, the process namespace shared if asked for."""
+    """X86_64 and ARM64."""
     for architecture in ("X86_64", "ARM64"):
         platform = {"cpuArchitecture": architecture, "operatingSystemFamily": "LINUX"}
-        accept(fargate(runtimePlatform=platform, pidMode="task"))
+        accept(fargate(runtimePlatform=platform))
 
 
 def test_nothing_is_enforced_as_fargates_unless_required() -> None:

@@ -18,6 +18,7 @@ AWSLOGS = {"awslogs-group": "g", "awslogs-region": "r", "awslogs-stream-prefix":
 
 TASKS: list[tuple[dict[str, Any], str]] = [
     ({"ephemeralStorage": {"sizeInGiB": 30}}, "ephemeralStorage"),
+    ({"pidMode": "task"}, "pidMode"),
     ({"enableFaultInjection": True}, "enableFaultInjection"),
     ({"proxyConfiguration": {"containerName": "web"}}, "proxyConfiguration"),
     ({"trustedExecutionConfiguration": {"isolationMode": "SHARED"}}, "trustedExecutionConfiguration"),
