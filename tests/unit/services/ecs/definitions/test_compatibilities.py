@@ -60,7 +60,6 @@ def test_plain_fargate_needs_an_interface_only() -> None:
     ("request_", "attributes"),
     [
         (fargate(taskRoleArn=ROLE), {AGENT + "task-iam-role"}),
-        (ec2(pidMode="task"), {"ecs.capability.pid-ipc-namespace-sharing"}),
         (fargate(container(memoryReservation=64)), {AGENT + "docker-remote-api.1.21"}),
         (fargate(container(stopTimeout=10)), {"ecs.capability.container-ordering"}),
         (
