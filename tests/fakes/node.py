@@ -12,7 +12,7 @@ import anyio
 
 from tidegate.engine.sim import Behaviour, behaviour_of
 from tidegate.model.image import Image, ImageConfig
-from tidegate.model.spec import ContainerSpec, LogTarget, NetworkSpec, SecurityGroupSpec, TaskSpec
+from tidegate.model.spec import LogTarget, NetworkSpec, SecurityGroupSpec, TaskSpec
 from tidegate.node.agent.parts import LaunchRequest, Parts, PhaseTimer
 from tidegate.node.image.images import ImageNotFound, Progress
 from tidegate.node.network.network import NetworkFailure
@@ -219,7 +219,7 @@ class FakeCgroups:
 
 class FakeOutput:
     @asynccontextmanager
-    async def follow(self, bundle: Bundle, container: ContainerSpec) -> AsyncIterator[None]:
+    async def follow(self, path: Path, source: str, target: LogTarget | None) -> AsyncIterator[None]:
         yield
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import anyio
@@ -17,6 +16,7 @@ from tidegate.node.agent.health import HealthState, watch_health
 from tidegate.node.agent.parts import LaunchRequest, Parts
 from tidegate.node.agent.plan import Known, Stage
 from tidegate.node.agent.record import TaskRecord
+from tidegate.node.runtime.bundle import BundleFiles
 from tidegate.node.runtime.runtime import Bundle, Container, Exit, RuntimeFailure
 
 log = structlog.get_logger()
@@ -179,9 +179,8 @@ class ContainerRun:
         return f"{self._task.id}-{digits:010d}"
 
     async def _supervise(self, live: Container) -> None:
-        async with AsyncExitStack() as stack:
-            if self._spec.log is not None:
-                await stack.enter_async_context(self._parts.output.follow(self.bundle, self._spec))
+        output = self._parts.output.follow(BundleFiles.of(self.bundle).log, self.bundle.id, self._spec.log)
+        async with output:
             ended = await live.wait()
             self._exited.set()
             self._probing.cancel()

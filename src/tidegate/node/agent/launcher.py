@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -19,15 +19,14 @@ log = structlog.get_logger()
 
 
 class HostLauncher:
-    """Launches with this host's image store and runtime. `resolver` gives the lines of a task's resolv.conf."""
+    """Launches with this host's image store and runtime. resolver: the lines of a task's resolv.conf."""
 
-    def __init__(
-        self, runtime: Runtime, images: Images, host: HostFacts, resolver: Callable[[], Sequence[str]]
-    ) -> None:
+    def __init__(self, runtime: Runtime, images: Images, host: HostFacts, resolver: Sequence[str]) -> None:
         self._runtime = runtime
         self._images = images
         self._host = host
         self._resolver = resolver
+        self._said: set[str] = set()
 
     async def create(self, request: LaunchRequest, phase: PhaseTimer) -> Container:
         """See `parts.Launcher`."""
@@ -45,14 +44,20 @@ class HostLauncher:
             volumes=request.volumes,
         )
         planned = plan_config(request.task, request.container, request.image.config, site, self._host)
-        for note in planned.notes:
-            log.warning("container gets less than it asked", task=request.task.id, container=name, what=note)
+        self._say_once(planned.notes)
         async with phase(f"create {name}"):
             return await self._runtime.create(request.bundle, planned.config)
 
+    def _say_once(self, notes: Sequence[str]) -> None:
+        """What this host can't give in full is the same for every container: one line is enough."""
+        for note in notes:
+            if note not in self._said:
+                self._said.add(note)
+                log.warning("containers get less than they ask for on this host", what=note)
+
     def _write_files(self, task: TaskSpec, bundle: Bundle) -> Mapping[str, Path]:
         files = {}
-        for name, text in plan_files(task, self._resolver()).items():
+        for name, text in plan_files(task, self._resolver).items():
             path = bundle.directory / f"etc-{name}"
             path.write_text(text)
             path.chmod(0o644)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tidegate.model.image import Image
-from tidegate.model.spec import ContainerSpec, TaskSpec
+from tidegate.model.spec import ContainerSpec, LogTarget, TaskSpec
 from tidegate.node.image.images import Images
 from tidegate.node.network.network import Network
 from tidegate.node.output.sink import LogSink
@@ -39,8 +39,12 @@ class Launcher(Protocol):
 class OutputReader(Protocol):
     """Follows what a container writes, until told that it has ended."""
 
-    def follow(self, bundle: Bundle, container: ContainerSpec) -> AbstractAsyncContextManager[None]:
-        """Entered: lines flow to the sink. Left: all that was written before has reached the sink."""
+    def follow(self, path: Path, source: str, target: LogTarget | None) -> AbstractAsyncContextManager[None]:
+        """
+        Entered: lines flow to the sink. Left: all that was written before has reached it.
+
+        Without a target the output is dropped. Raises LogTargetMissing.
+        """
 
 
 PhaseTimer = Callable[[str], AbstractAsyncContextManager[None]]

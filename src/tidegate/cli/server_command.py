@@ -1,0 +1,47 @@
+"""`tidegate server`: the server in the foreground."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from tidegate.cli.target import state_option
+from tidegate.server.statedir import DEFAULT_STATE_DIRECTORY
+
+
+@click.command("server")
+@state_option
+@click.option("--listen", default="127.0.0.1:4566", show_default=True, metavar="ADDRESS:PORT")
+@click.option("--region", default="us-east-1", show_default=True, help="For a new state directory.")
+@click.option("--account-id", default="000000000000", show_default=True, help="For a new state directory.")
+@click.option("--vpc-cidr", help="The default VPC's /16, for a new state directory. [default: a free one]")
+@click.option("--insecure-no-auth", is_flag=True, help="Accept requests without a signature; on loopback only.")
+@click.option("--insecure-registry", multiple=True, metavar="HOST[:PORT]", help="Pull over plain HTTP from here.")
+@click.option("--strict-capacity", is_flag=True, help="Reserve what tasks declare, instead of counting what they use.")
+@click.option("--reserve-memory", type=click.IntRange(min=0), metavar="MIB", help="Keep so much for the host.")
+@click.option("--runtime", type=click.Choice(["auto", "crun", "runc"]), default="auto", show_default=True)
+@click.option("--log-format", type=click.Choice(["auto", "console", "json"]), default="auto", show_default=True)
+@click.option("-v", "--verbose", is_flag=True, help="Log each request.")
+def command(state_dir: Path | None, listen: str, **options: object) -> None:
+    """Run the server in the foreground. Ready when GET /health answers 200.
+
+    Its tasks go on when it ends; the next server on the same state directory finds them again.
+    """
+    from tidegate.server.config import Config, ConfigError
+    from tidegate.server.serve import serve
+
+    address, _, port = listen.rpartition(":")
+    if not address or not re.fullmatch(r"\d{1,5}", port) or int(port) > 65535:
+        raise click.BadParameter(f"`{listen}` is not ADDRESS:PORT", param_hint="--listen")
+    try:
+        config = Config(
+            state_directory=state_dir or DEFAULT_STATE_DIRECTORY,
+            address=address.strip("[]"),
+            port=int(port),
+            **options,  # type: ignore[arg-type]
+        )
+        serve(config)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from error

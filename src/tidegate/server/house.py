@@ -1,0 +1,191 @@
+"""
+The server's parts, made and wired: the only place that knows which implementation stands behind which contract.
+
+    open_control    the store, keys, the account
+    open_node       runtime, images, network, agent: this machine
+    open_house      both, and the reconciler between them
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+import structlog
+
+from tidegate.engine.local import LocalEngine
+from tidegate.kernel.shared_mount import make_shared, unmake_shared
+from tidegate.model.account import AccessKey, Account, SecurityGroup, Subnet, Vpc
+from tidegate.model.log import LogGroup, LogStream
+from tidegate.model.record import Record
+from tidegate.model.status import Observation
+from tidegate.model.task import AttributeRecord, ClientToken, Cluster, Family, Setting, Task, TaskDefinition
+from tidegate.node.agent.agent import Agent
+from tidegate.node.agent.capacity import Capacity
+from tidegate.node.agent.launcher import HostLauncher
+from tidegate.node.agent.parts import Parts
+from tidegate.node.image.skopeo import RegistryOptions
+from tidegate.node.image.store import ImageStore
+from tidegate.node.network.bridge import BridgeNetwork
+from tidegate.node.network.resolver import resolver_lines
+from tidegate.node.output.reader import OutputReader
+from tidegate.node.output.sink import LogSink
+from tidegate.node.runtime.cgroup.probe import find_cgroups, read_mounts
+from tidegate.node.runtime.cgroup.tasks import TaskCgroups
+from tidegate.node.runtime.conmon import ConmonRuntime
+from tidegate.node.runtime.oci.host import read_host_facts
+from tidegate.node.runtime.probe import NoRuntime, find_toolchain, plan_spawner
+from tidegate.node.runtime.toolchain import Kind, Toolchain
+from tidegate.reconcile.loop import TaskLoop
+from tidegate.server.config import Config, ConfigError
+from tidegate.server.statedir import StateDirectory
+from tidegate.services.account import ensure_account, ensure_root_key
+from tidegate.store.logs.store import LogStore
+from tidegate.store.secrets import Sealer
+from tidegate.store.sqlite import SqliteStore
+from tidegate.store.store import StoreError
+
+log = structlog.get_logger()
+
+KINDS: tuple[type[Record], ...] = (
+    *(Account, AccessKey, Vpc, Subnet, SecurityGroup),
+    *(Cluster, Family, TaskDefinition, Task, ClientToken, Setting, AttributeRecord),
+    *(LogGroup, LogStream),
+)
+NODE_ID = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The control plane's state."""
+
+    state: StateDirectory
+    store: SqliteStore
+    logs: LogStore
+    sealer: Sealer
+    account: Account
+    new_key: tuple[str, str] | None
+    """The root key, if it was made just now: the only time that it is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """This machine."""
+
+    engine: LocalEngine
+    images: ImageStore
+    network: BridgeNetwork
+    cgroups: TaskCgroups
+    runtime_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """All of it."""
+
+    control: Control
+    node: Node
+
+
+@asynccontextmanager
+async def open_house(config: Config, choose_cidr: Callable[[str], str]) -> AsyncIterator[House]:
+    """Everything but HTTP, running. Raises ConfigError."""
+    async with open_control(config, choose_cidr) as control, open_node(config, control) as node:
+        loop = TaskLoop(control.store, node.engine, control.account.region, time.time)
+        async with anyio.create_task_group() as group:
+            group.start_soon(loop.run)
+            group.start_soon(_keep_host_firewall, node.network)
+            yield House(control, node)
+            group.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def open_control(config: Config, choose_cidr: Callable[[str], str]) -> AsyncIterator[Control]:
+    """The store, with an account and a root key in it. Raises ConfigError."""
+    state = StateDirectory(config.state_directory)
+    try:
+        state.create()
+        store = await SqliteStore.open(state.store_file, KINDS)
+    except (OSError, StoreError) as error:
+        raise ConfigError(f"cannot open the state in {state.path}: {error}") from error
+    try:
+        account = store.get(Account, "account")
+        if account is None:
+            cidr = config.vpc_cidr or choose_cidr(state.instance)
+            account = await ensure_account(store, config.account_id, config.region, cidr, time.time)
+        sealer = Sealer.open(state.master_key)
+        new_key = await ensure_root_key(store, sealer, time.time)
+        async with LogStore.open(state.logs, store) as logs:
+            yield Control(state, store, logs, sealer, account, new_key)
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
+    """This machine as an engine. Raises ConfigError."""
+    state = control.state
+    mounts = read_mounts()
+    tools = choose_runtime(config.runtime)
+    make_shared(state.path)
+    groups = find_cgroups(mounts)
+    cgroups = TaskCgroups(groups, state.instance)
+    spawner = plan_spawner(tools.kind, mounts)
+    runtime = ConmonRuntime(tools, state.runtime, groups, spawner)
+    registries = RegistryOptions(insecure_registries=frozenset(config.insecure_registry))
+    images = ImageStore(state.images, registries=registries)
+    (vpc,) = control.store.select(Vpc)
+    network = BridgeNetwork(state.instance, state.network, vpc.cidr)
+    sink: LogSink = control.logs.sink
+    output = OutputReader(sink)
+    launcher = HostLauncher(runtime, images, read_host_facts(tools, mounts), resolver_lines(network.resolvers))
+    parts = Parts(runtime, images, network, cgroups, launcher, output, sink, time.time)
+    capacity = Capacity(NODE_ID, config.reserve_memory, is_strict=config.strict_capacity)
+
+    def make_agent(publish: Callable[[Observation], None]) -> Agent:
+        return Agent(state.node, parts, publish)
+
+    engine = LocalEngine(make_agent, network, capacity)
+    await network.open()
+    try:
+        async with images.open(), output.open(), engine.open():
+            yield Node(engine, images, network, cgroups, runtime.name)
+    finally:
+        await network.close(remove=False)
+        spawner.close()
+
+
+def choose_runtime(wanted: str) -> Toolchain:
+    """crun where it works, else runc. Raises ConfigError with the remedy."""
+    kinds: tuple[Kind, ...] = ("crun", "runc")
+    reasons = []
+    for kind in kinds:
+        if wanted not in ("auto", kind):
+            continue
+        try:
+            return find_toolchain(kind)
+        except NoRuntime as error:
+            reasons.append(str(error))
+    raise ConfigError("; ".join(reasons) + ". See `tidegate doctor`")
+
+
+async def remove_from_host(house: House) -> None:
+    """Take away what the server made on this host; no task may be left."""
+    await house.node.network.close(remove=True)
+    await house.node.cgroups.remove_all()
+    await house.node.images.close(remove_mounts=True)
+
+
+def release_state_mount(state: StateDirectory) -> None:
+    """The last step of a teardown, when nothing below the directory is mounted any more."""
+    unmake_shared(state.path)
+
+
+async def _keep_host_firewall(network: BridgeNetwork) -> None:
+    """Other programs (a docker that restarts) rewrite the host's firewall: look at our part of it now and then."""
+    while True:
+        await anyio.sleep(30)
+        await network.reconcile_host_firewall()
