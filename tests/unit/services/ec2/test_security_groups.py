@@ -199,3 +199,10 @@ async def test_not_durable(services: Services) -> None:
     with pytest.raises(Ec2Error, match="disk full") as caught:
         await create(services)
     assert (caught.value.code, caught.value.status) == ("InternalError", 500)
+
+
+async def test_no_default_vpc() -> None:
+    """Without a default VPC a group must say which one it is for."""
+    with pytest.raises(Ec2Error) as caught:
+        await create(Services())
+    assert (caught.value.code, caught.value.message) == ("VPCIdNotSpecified", "No default VPC for this user")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 
 from fakes.services import Services
 from tidegate.api import ecs
 from tidegate.model.status import LastStatus
 from tidegate.model.task import Task
+from tidegate.store.store import Delete
 
 pytestmark = pytest.mark.anyio
 
@@ -69,3 +71,28 @@ async def test_token_expires_after_a_day(services: Services, seconds: float, exp
     services.time += seconds
     await services.run(clientToken="t")
     assert len(list(services.store.select(Task))) == expected
+
+
+async def test_token_outlives_no_record_of_its_tasks(services: Services) -> None:
+    """When none of its tasks is known any more, a token starts new ones."""
+    task = await services.run_one(clientToken="t")
+    await services.store.commit(Delete(task))
+    (again,) = await services.run(clientToken="t")
+    assert services.record(again).id != task.id
+
+
+async def test_replay_waits_for_the_first_request(services: Services) -> None:
+    """A repeated request is not answered from what may still fail to be written."""
+    services.store.failure = "disk full"
+    outcomes = []
+
+    async def call() -> None:
+        with pytest.raises(ecs.ServerException):
+            await services.run(clientToken="t")
+        outcomes.append("refused")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(call)
+        group.start_soon(call)
+    assert outcomes == ["refused", "refused"]
+    assert list(services.store.select(Task)) == []

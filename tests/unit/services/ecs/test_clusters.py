@@ -116,6 +116,10 @@ async def test_create_after_delete(services: Services) -> None:
         ({"clusterName": "a" * 256}, "Cluster name contains invalid characters."),
         ({"capacityProviders": ["mine"]}, "The specified capacity provider mine was not found."),
         (
+            {"capacityProviders": ["FARGATE", "FARGATE"]},
+            "A cluster can have at most 20 capacity providers, each once.",
+        ),
+        (
             {"defaultCapacityProviderStrategy": [FARGATE]},
             "The specified capacity provider strategy cannot contain a capacity provider that is not associated with "
             "the cluster.",

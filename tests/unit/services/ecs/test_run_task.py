@@ -306,6 +306,11 @@ async def test_strategy(services: Services) -> None:
             ecs.InvalidParameterException,
             "only once",
         ),
+        (
+            [{"capacityProvider": "FARGATE", "weight": 1}] * 21,
+            ecs.InvalidParameterException,
+            "at most 20 items",
+        ),
     ],
 )
 async def test_strategies_refused(
