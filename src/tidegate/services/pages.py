@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import operator
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -23,14 +24,22 @@ class BadToken(Exception):
 
 
 def page(
-    items: Iterable[T], key: Callable[[T], str], *, operation: str, token: str | None, size: int
+    items: Iterable[T],
+    key: Callable[[T], str],
+    *,
+    operation: str,
+    token: str | None,
+    size: int,
+    is_descending: bool = False,
 ) -> tuple[list[T], str | None]:
     """
     At most `size` items that follow the token, in the order of their keys, and the token for the next page if more
-    remain. `key` is unique among the items. Raises BadToken.
+    remain. `key` is unique among the items; name the order in `operation` where it can vary. Raises BadToken.
     """
     after = _read(token, operation) if token else None
-    rest = sorted((item for item in items if after is None or key(item) > after), key=key)
+    follows: Callable[[str, str], bool] = operator.lt if is_descending else operator.gt
+    rest = [item for item in items if after is None or follows(key(item), after)]
+    rest.sort(key=key, reverse=is_descending)
     found = rest[:size]
     return found, _write(key(found[-1]), operation) if len(rest) > size else None
 

@@ -24,6 +24,13 @@ def test_pages() -> None:
     assert take(None, 3) == (ITEMS, None)
 
 
+def test_descending() -> None:
+    """The other way round, what follows is what is less."""
+    first, token = page(ITEMS, lambda item: item, operation="List", token=None, size=2, is_descending=True)
+    assert first == ["c", "b"]
+    assert page(ITEMS, lambda item: item, operation="List", token=token, size=2, is_descending=True) == (["a"], None)
+
+
 @pytest.mark.parametrize(
     "token",
     [
