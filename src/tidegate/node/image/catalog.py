@@ -91,7 +91,15 @@ class Catalog:
         )
 
     def find(self, reference: str, architecture: str | None) -> Image | None:
-        """Without an architecture: the only variant, or that which came last."""
+        """
+        Without an architecture: the only variant, or that which came last.
+
+        A digest names the same image in every repository, so one that is here need not have come by this name.
+        """
+        _, at, digest = reference.partition("@")
+        if at and digest in self.contents.images:
+            record = self.contents.images[digest]
+            return self.image(record) if architecture in (None, record.config.architecture) else None
         variants = self.contents.references.get(reference, {})
         digests = (
             [variants[architecture]] if architecture in variants else [] if architecture else list(variants.values())

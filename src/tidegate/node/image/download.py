@@ -74,6 +74,6 @@ class Download:
             done = sum(1 for digest in self._sizes if self._blobs.has(digest))
             here = min(self._bytes_here(), total)
             self._progress(
-                f"layer {min(done + 1, len(self._sizes))}/{len(self._sizes)}: {here >> 20} of {total >> 20} MB"
+                f"layer {min(done + 1, len(self._sizes))}/{len(self._sizes)}: {here // 10**6} of {total // 10**6} MB"
             )
             await anyio.sleep(_REPORT_SECONDS)

@@ -166,6 +166,7 @@ class Intake:
         raw = render_config(config, [diff_id for diff_id, *_ in layers])
         pins.add(config_digest := self._blobs.put(raw))
         manifest = Manifest(
+            schema_version=2,
             config=Descriptor(digest=config_digest, size=len(raw), media_type=OCI_CONFIG),
             layers=tuple(
                 Descriptor(digest=digest, size=size, media_type=f"{OCI_LAYER}+{packing}")

@@ -125,6 +125,11 @@ class LayerDirectory:
         self._attached = {int(path.name) for path in mounts_under(self.lowers) if path.name.isdigit()}
         return {f"sha256:{entry.name}" for entry in self._layers.iterdir()}
 
+    def drop_unknown(self, numbers: set[int]) -> None:
+        """Detach what a crash left of layers that are gone; `numbers` are those that are not. Raises OSError."""
+        for number in self._attached - numbers:
+            self.detach(number, "erofs")
+
     def put(self, diff_id: str, content: Path) -> None:
         """Take what `unpack` made, on the same file system. Raises OSError."""
         place = self._place(diff_id)

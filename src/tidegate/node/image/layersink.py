@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from tidegate.node.image.layertree import LayerTree, Node
-from tidegate.node.image.tarstream import Entry, TarReader
+from tidegate.node.image.tarstream import Entry, TarError, TarReader
 
 CHUNK = 1 << 20
 
@@ -31,6 +31,8 @@ def pieces_of(reader: TarReader, entry: Entry) -> Iterator[tuple[int, bytes]]:
         offset, end = start, start + length
         while offset < end:
             data = reader.read_data(min(CHUNK, end - offset))
+            if not data:
+                raise TarError(f"cannot read {entry.name!r}: the archive holds less of it than it says")
             yield offset, data
             offset += len(data)
 

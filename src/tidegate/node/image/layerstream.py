@@ -40,7 +40,8 @@ def open_unpacked(path: Path) -> Iterator[IO[bytes]]:
     """
     A file's uncompressed bytes. Reading raises TarError if the packing is broken, Unsupported if its tool is missing.
     """
-    with open(path, "rb") as raw:
+    # Unbuffered: a child that is given the file starts to read where we stand.
+    with open(path, "rb", buffering=0) as raw:
         packing = find_packing(raw.read(4))
         raw.seek(0)
         if packing == "gzip":

@@ -40,6 +40,8 @@ class Limits:
     ratio: int = 500
     """Unpacked to packed bytes, looked at beyond the first GiB."""
     depth: int = 256
+    metadata_bytes: int = 256 << 20
+    """Names, targets of links and extended attributes: they are held in memory."""
 
 
 class Node:
@@ -84,6 +86,7 @@ class LayerTree:
         self.entries = 0
         self.bytes = 0
         self._limits = limits
+        self._metadata = 0
 
     def add(self, entry: Entry) -> Node | None:
         """Take one entry in. The node, if it is a regular file whose data must be kept now. Raises TarError."""
@@ -127,14 +130,21 @@ class LayerTree:
                 directory.nlink += 1
 
     def _count(self, entry: Entry) -> None:
-        self.entries += 1
+        self._add_one()
         self.bytes += entry.size
-        if self.entries > self._limits.entries:
-            raise TarError(f"cannot unpack the layer: it has more than {self._limits.entries} files")
+        self._metadata += len(entry.name) + len(entry.link)
+        self._metadata += sum(len(key) + len(value) for key, value in entry.xattrs.items())
+        if self._metadata > self._limits.metadata_bytes:
+            raise TarError("cannot unpack the layer: its names and attributes take too much memory")
         if self.bytes > self._limits.bytes:
             raise TarError(f"cannot unpack the layer: it is larger than {self._limits.bytes >> 20} MiB")
         if not (0 <= entry.uid <= _MAX_ID and 0 <= entry.gid <= _MAX_ID):
             raise TarError(f"cannot unpack {entry.name!r}: its owner {entry.uid}:{entry.gid} is not possible")
+
+    def _add_one(self) -> None:
+        self.entries += 1
+        if self.entries > self._limits.entries:
+            raise TarError(f"cannot unpack the layer: it has more than {self._limits.entries} files")
 
     def _walk(self, parts: list[bytes], name: bytes) -> Node:
         """The directory that `parts` name, made where it is missing."""
@@ -169,7 +179,7 @@ class LayerTree:
             raise TarError(f"cannot unpack {name!r}: {part!r} is not a directory")
         if len(part) > 255 or b"\0" in part:
             raise TarError(f"cannot unpack {name[:80]!r}: the name is not possible in a file system")
-        self.entries += 1
+        self._add_one()
         made = Node(stat.S_IFDIR | 0o755)
         self._put(parent, part, made)
         return made

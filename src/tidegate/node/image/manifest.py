@@ -52,9 +52,9 @@ class Descriptor(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
 class Manifest(msgspec.Struct, frozen=True, rename="camel"):
     """One image for one platform."""
 
+    schema_version: int
     config: Descriptor
     layers: tuple[Descriptor, ...]
-    schema_version: int = 2
     media_type: str = OCI_MANIFEST
 
 
@@ -121,6 +121,8 @@ def wrong_platform(architecture: str) -> ImageNotFound:
 def parse_manifest(raw: bytes) -> Manifest:
     """Raises ImageCorrupt."""
     manifest = _decode(raw, Manifest, "manifest")
+    if manifest.schema_version != 2:
+        raise ImageCorrupt(f"cannot use the image: manifests of version {manifest.schema_version} are not supported")
     _check_descriptors([manifest.config, *manifest.layers])
     if len(manifest.layers) > MAX_LAYERS:
         raise ImageCorrupt(f"cannot use the image: it has {len(manifest.layers)} layers, more than {MAX_LAYERS}")

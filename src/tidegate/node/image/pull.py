@@ -12,7 +12,7 @@ from tidegate.node.image.download import Download
 from tidegate.node.image.failures import image_errors
 from tidegate.node.image.images import ImageCorrupt, Progress
 from tidegate.node.image.intake import Intake, read_layout
-from tidegate.node.image.manifest import Manifest, digest_of, find_variant, is_index, parse_manifest
+from tidegate.node.image.manifest import Manifest, digest_of, find_variant, is_index, parse_manifest, wrong_platform
 from tidegate.node.image.pullerrors import explain
 from tidegate.node.image.reference import Reference
 from tidegate.node.image.skopeo import Skopeo, SkopeoFailed
@@ -79,6 +79,8 @@ class Puller:
     ) -> ImageRecord:
         known = self._catalog.contents.images.get(resolved.digest)
         if known is not None:
+            if known.config.architecture != architecture:
+                raise wrong_platform(architecture)
             self._catalog.name_image(str(reference), known)
             await self._intake.save()
             return known

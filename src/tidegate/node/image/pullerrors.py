@@ -15,6 +15,7 @@ from tidegate.node.image.images import (
 )
 
 _FATAL = re.compile(r'level=fatal msg=("(?:[^"\\]|\\.)*"|\S+)|^FATA\[\d+\]\s*(.*)', re.MULTILINE)
+_NAMED = re.compile(r'^Error parsing image name "[^"]*": ')
 _MOST = 600
 """A reason is cut at 1024 characters; its end says most."""
 
@@ -66,6 +67,7 @@ def read_message(stderr: str) -> str:
             text = str(json.loads(quoted))
         except ValueError:
             text = quoted.strip('"')
+    text = _NAMED.sub("", text)
     return text if len(text) <= _MOST else "..." + text[-_MOST:]
 
 
@@ -73,6 +75,9 @@ def explain(stderr: str, reference: str, retries: int, *, is_manifest: bool) -> 
     """The error for a pull that ended with this output; `is_manifest`: before any layer was asked for."""
     message = read_message(stderr)
     kind = next((kind for kind, pattern in _MEANINGS if pattern.search(message)), ImageError)
+    if kind is ImageNotFound and not is_manifest and "reading manifest" in message:
+        # A moment ago the registry gave us this very manifest by its tag.
+        kind, message = ImageCorrupt, f"the manifest that the registry gives is not one that it knows: {message}"
     tries = 1 + retries if kind is ImageUnreachable else 1
     if is_manifest:
         head = f"pull image manifest has been retried {tries} time(s): failed to resolve ref {reference}: "

@@ -103,6 +103,7 @@ class ImageStore:
             self._blobs.open()
             unknown = self._layers.open() - set(self._catalog.contents.layers)
             self._lowers_fd = os.open(self._layers.lowers, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._layers.drop_unknown({layer.number for layer in self._catalog.contents.layers.values()})
             for diff_id in unknown:
                 self._layers.remove(diff_id)
         except BaseException:

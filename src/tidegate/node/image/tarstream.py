@@ -167,6 +167,8 @@ class TarReader:
                 pax = parse_pax(self._whole(size))
             elif kind == _PAX_GLOBAL:
                 self._globals.update(parse_pax(self._whole(size)))
+                if sum(map(len, self._globals)) + sum(map(len, self._globals.values())) > MAX_HEADER_BYTES:
+                    raise TarError("cannot read the tar archive: its global headers are too large")
             elif kind == _LONG_NAME:
                 long_name = _text(self._whole(size))
             elif kind == _LONG_LINK:

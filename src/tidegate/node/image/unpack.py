@@ -13,6 +13,7 @@ import errno
 import hashlib
 import json
 import os
+import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,8 @@ from tidegate.node.image.tarstream import TarError, TarReader
 from tidegate.node.image.unpacked import DirectorySink
 
 _FREE_BYTES = 1 << 30
+"""What a layer may unpack to however small it is."""
+_MEMORY_BYTES = 4 << 30
 
 
 def unpack_layer(
@@ -118,6 +121,8 @@ def run_job(job: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Answer jobs until stdin ends."""
     os.umask(0o022)
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for line in sys.stdin.buffer:
         sys.stdout.write(json.dumps(run_job(json.loads(line))) + "\n")
         sys.stdout.flush()
