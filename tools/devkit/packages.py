@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
@@ -81,13 +82,13 @@ def _policy(name: str) -> str:
 def ensure_packages(packages: Iterable[Package], log: Path, terminal: Terminal) -> None:
     """Install what is missing. Raises StepFailed if a package that is a must can't be had."""
     by_name = {package.name: package for package in packages}
-    try:
-        missing = find_missing(by_name)
-    except FileNotFoundError as error:
+    absent = [tool for tool in ("dpkg-query", "apt-get", "apt-cache") if shutil.which(tool) is None]
+    if absent:
         raise StepFailed(
-            "cannot look for packages: this is not a Debian or Ubuntu machine (no dpkg-query).\n"
+            f"cannot look for packages: this is not a Debian or Ubuntu machine with apt (no {', '.join(absent)}).\n"
             f"  Install these by hand: {' '.join(by_name)}"
-        ) from error
+        )
+    missing = find_missing(by_name)
     if not missing:
         return
     if os.geteuid() != 0:

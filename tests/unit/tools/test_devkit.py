@@ -162,7 +162,7 @@ def test_only_root_can_install_and_is_told_so(tmp_path: Path, monkeypatch: pytes
 def test_without_apt_the_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On another distribution the user learns what to install by hand."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(StepFailed, match=r"not a Debian or Ubuntu machine.*\n.*: conmon skopeo"):
+    with pytest.raises(StepFailed, match=r"not a Debian or Ubuntu machine with apt.*\n.*: conmon skopeo"):
         ensure_packages([Package("conmon"), Package("skopeo")], tmp_path / "log", QUIET)
 
 
