@@ -1,0 +1,1 @@
+"""The log store: events of log streams in append-only files."""
