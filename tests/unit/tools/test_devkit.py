@@ -11,6 +11,7 @@ import pytest
 
 from devkit import environment, packages
 from devkit.environment import ensure_environment
+from devkit.lock import plan_markers
 from devkit.packages import Package, ensure_packages, find_missing
 from devkit.steps import StepFailed, Terminal, last_line, run_step
 
@@ -181,3 +182,11 @@ def test_the_environment_is_filled_once_for_each_lock(tmp_path: Path, monkeypatc
     ensure_environment(tmp_path, "test", tmp_path, QUIET)
     assert len(installs) == 4
     assert len(list((tmp_path / ".venv").glob(".installed-test-*"))) == 1
+
+
+def test_locks_hold_for_a_release_candidate_of_python() -> None:
+    """Ubuntu 22.04's python3.11 is 3.11.0rc1, for which pip leaves out what is marked by the full version."""
+    line = "typing-extensions==4.16.0 ; python_full_version < '3.15' \\\n    --hash=sha256:00\n"
+    assert plan_markers(line) == line.replace("python_full_version", "python_version")
+    locks = [path.read_text() for path in CHECKOUT.glob("requirements*.lock")]
+    assert [lock for lock in locks if "python_full_version" in lock] == []
