@@ -215,7 +215,9 @@ class ImageStore:
 
     def _mount(self, image: Image, directory: Path) -> Path:
         lowers = [self._layers.lowers / "0"]
-        for diff_id in image.layers:
+        # overlayfs takes no layer twice, and images do have such (empty ones, mostly). What the upper one says holds
+        # whatever the lower one said.
+        for diff_id in reversed(dict.fromkeys(reversed(image.layers))):
             layer = self._catalog.contents.layers.get(diff_id)
             if layer is None:
                 raise ImageNotFound(f"cannot mount the image: its layer {diff_id} is not here any more")

@@ -38,7 +38,7 @@ MANIFEST = [
         ImageUnreachable,
     ),
     (
-        'pinging container registry 127.0.0.1:1: Get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connection refused',
+        'pinging container registry 127.0.0.1:1: Get "http://127.0.0.1:1/v2/": dial tcp: connection refused',
         ImageUnreachable,
     ),
     ("pinging container registry x.invalid: dial tcp: lookup x.invalid: no such host", ImageUnreachable),
