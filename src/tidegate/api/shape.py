@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -35,6 +35,28 @@ class ServiceError(Exception):
         self.members: Mapping[str, Any] = members
 
 
+class Member(NamedTuple):
+    """
+    A member of a structure in the query protocols, where names and nesting differ between requests and answers.
+
+    type: a scalar's type name, `structure`, `list` or `map`. of: what it holds, that is a structure's name, a list's
+    item, or a map's key and value (as Members, whose names are those of the elements).
+    """
+
+    name: str
+    """As modelled: the name by which the typed shape knows it."""
+    request: str
+    answer: str
+    type: str
+    of: Any = None
+    is_flat: bool = False
+    """A list or map without an element around its items."""
+    timestamp: str = ""
+    """A timestamp's format, where it is not the protocol's own."""
+    attribute: bool = False
+    """An XML attribute of the structure's element."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """Who asks, and as which request."""
@@ -56,3 +78,5 @@ class Operation:
     request: type[Shape] | None
     response: type[Shape] | None
     errors: tuple[type[ServiceError], ...] = ()
+    result_wrapper: str = ""
+    """The element around a query answer's members."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.status import Status
 
 from tidegate.api import tidegate
 from tidegate.cli.client import Client
@@ -50,10 +51,10 @@ def pull(state_dir: Path | None, reference: str) -> None:
 @state_option
 @click.argument("reference")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--format", "kind", type=click.Choice(["oci", "docker"]), default="oci", show_default=True)
-def export(state_dir: Path | None, reference: str, file: Path, kind: str) -> None:
+@click.option("--format", "kind", type=click.Choice(["OCI", "DOCKER"], case_sensitive=False), default="OCI")
+def export(state_dir: Path | None, reference: str, file: Path, kind: tidegate.ArchiveFormat) -> None:
     """Write REFERENCE to FILE, as an archive that docker, podman and skopeo can load."""
-    request = tidegate.ExportImageRequest(reference=reference, path=str(file.absolute()), format=kind.upper())
+    request = tidegate.ExportImageRequest(reference=reference, path=str(file.absolute()), format=kind)
     with _busy(f"exporting {reference}"):
         Client(find_target(state_dir)).tidegate("ExportImage", request, tidegate.ExportImageResponse)
     click.echo(str(file))
@@ -80,7 +81,7 @@ def prune(state_dir: Path | None) -> None:
     click.echo(f"{(answer.freed_bytes or 0) / 1e6:.1f} MB freed")
 
 
-def _busy(what: str) -> object:
+def _busy(what: str) -> Status:
     return Console(stderr=True).status(what)
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import anyio
 import structlog
@@ -80,6 +81,7 @@ class Node:
     network: BridgeNetwork
     cgroups: TaskCgroups
     runtime_name: str
+    architecture: Literal["x86_64", "arm64"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,8 @@ async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
     network = BridgeNetwork(state.instance, state.network, vpc.cidr)
     sink: LogSink = control.logs.sink
     output = OutputReader(sink)
-    launcher = HostLauncher(runtime, images, read_host_facts(tools, mounts), resolver_lines(network.resolvers))
+    host = read_host_facts(tools, mounts)
+    launcher = HostLauncher(runtime, images, host, resolver_lines(network.resolvers))
     parts = Parts(runtime, images, network, cgroups, launcher, output, sink, time.time)
     capacity = Capacity(NODE_ID, config.reserve_memory, is_strict=config.strict_capacity)
 
@@ -152,7 +155,7 @@ async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
     await network.open()
     try:
         async with images.open(), output.open(), engine.open():
-            yield Node(engine, images, network, cgroups, runtime.name)
+            yield Node(engine, images, network, cgroups, runtime.name, host.architecture)
     finally:
         await network.close(remove=False)
         spawner.close()

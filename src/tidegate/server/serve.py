@@ -1,0 +1,157 @@
+"""`tidegate server`: the house behind HTTP, until a signal says otherwise."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+
+import anyio
+import structlog
+import uvicorn
+
+from tidegate import __version__
+from tidegate.api import ec2, ecs, logs, sts, tidegate
+from tidegate.model.account import AccessKey
+from tidegate.node.network.ranges import find_taken_ranges, pick_cidr
+from tidegate.server.config import Config, ConfigError
+from tidegate.server.control import ControlService
+from tidegate.server.house import House, open_house
+from tidegate.server.keyring import StoreKeyRing
+from tidegate.server.logging import configure_logging
+from tidegate.server.statedir import Listening
+from tidegate.services.ec2.service import Ec2
+from tidegate.services.ecs.service import Ecs
+from tidegate.services.logs.service import Logs
+from tidegate.services.sts.service import Sts
+from tidegate.wire.app import Application, Identity, serve_with
+
+log = structlog.get_logger()
+
+IDLE_SECONDS = 75
+"""A connection without a request is closed after so long; clients keep theirs for less."""
+SHUTDOWN_SECONDS = 5
+
+
+def serve(config: Config) -> None:
+    """Run until SIGINT or SIGTERM. Raises ConfigError."""
+    configure_logging(config)
+    listener = _bind(config)
+    try:
+        anyio.run(_serve, config, listener, backend="asyncio", backend_options={"use_uvloop": True})
+    except* ConfigError as group:
+        raise group.exceptions[0] from None
+    finally:
+        listener.close()
+
+
+def choose_cidr(instance: str) -> str:
+    """A range that this host does not use."""
+    return pick_cidr(instance, find_taken_ranges())
+
+
+async def _serve(config: Config, listener: socket.socket) -> None:
+    began = time.perf_counter()
+    async with open_house(config, choose_cidr) as house:
+        app = application(config, house)
+        server = _QuietServer(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                timeout_keep_alive=IDLE_SECONDS,
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+                h11_max_incomplete_event_size=64 * 1024,
+            )
+        )
+        endpoint = _endpoint(listener)
+        async with _serving(server, listener):
+            _announce(house, endpoint)
+            log.info("ready", endpoint=endpoint, ms=round((time.perf_counter() - began) * 1000))
+            await _wait_for_signal()
+            log.info("ending; tasks go on without me")
+
+
+def application(config: Config, house: House) -> Application:
+    """Every service behind one address."""
+    control, node = house.control, house.node
+    services = [
+        serve_with(ecs, Ecs(control.store, time.time)),
+        serve_with(logs, Logs(control.store, control.logs.events, time.time)),
+        serve_with(sts, Sts()),
+        serve_with(ec2, Ec2(control.store, time.time)),
+        serve_with(
+            tidegate, ControlService(control.store, node.images, node.engine, node.architecture, node.runtime_name)
+        ),
+    ]
+    keys = None if config.insecure_no_auth else StoreKeyRing(control.store, control.sealer)
+
+    def health() -> Mapping[str, object]:
+        return {"status": "ok", "version": __version__, "region": control.account.region, "runtime": node.runtime_name}
+
+    return Application(services, Identity(control.account.id, control.account.region), keys, health)
+
+
+class _QuietServer(uvicorn.Server):
+    """Leaves signals to us."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _bind(config: Config) -> socket.socket:
+    family = socket.AF_INET6 if ":" in config.address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((config.address, config.port))
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"cannot listen on {config.address}:{config.port}: {error.strerror}. Choose another with --listen"
+        ) from error
+    return listener
+
+
+def _endpoint(listener: socket.socket) -> str:
+    address, port = listener.getsockname()[:2]
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+
+
+@asynccontextmanager
+async def _serving(server: uvicorn.Server, listener: socket.socket) -> AsyncIterator[None]:
+    """HTTP is served inside; signals are ours, not uvicorn's."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(server.serve, [listener])
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await anyio.sleep(0.005)
+        yield
+        server.should_exit = True
+
+
+def _announce(house: House, endpoint: str) -> None:
+    """Say where the server is: to other commands in the state directory, to people once on the terminal."""
+    control = house.control
+    key = control.new_key[0] if control.new_key else min(control.store.select(AccessKey), key=lambda k: k.created_at).id
+    control.state.write_listening(Listening(endpoint, os.getpid(), key))
+    if control.new_key is not None:
+        print(
+            "A root access key was made; it is shown this once "
+            f"(later: tidegate env --state-dir {control.state.path}):\n"
+            f"  AWS_ACCESS_KEY_ID={control.new_key[0]}\n  AWS_SECRET_ACCESS_KEY={control.new_key[1]}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+async def _wait_for_signal() -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            return

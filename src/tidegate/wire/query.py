@@ -1,0 +1,79 @@
+"""AWS query (STS): a form in, XML out. `ec2query` differs in names, lists and envelopes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType, ModuleType
+from xml.sax.saxutils import escape
+
+import msgspec
+
+from tidegate.api.shape import Operation, ServiceError, Shape
+from tidegate.wire.form import FormReader, parse_form, to_tree
+from tidegate.wire.validation import WireError, explain
+from tidegate.wire.xml import XmlWriter
+
+
+class Query:
+    """Requests and answers of one service."""
+
+    errors: Mapping[str, tuple[str, int]] = MappingProxyType(
+        {
+            "missing": ("MissingAuthenticationToken", 403),
+            "incomplete": ("IncompleteSignature", 400),
+            "unknown-key": ("InvalidClientTokenId", 403),
+            "mismatch": ("SignatureDoesNotMatch", 403),
+            "expired": ("SignatureDoesNotMatch", 403),
+        }
+    )
+    lists_are_flat = False
+    content_type = "text/xml"
+
+    def __init__(self, api: ModuleType) -> None:
+        self._api = api
+        self._reader = FormReader(api.MEMBERS, lists_are_flat=self.lists_are_flat)
+        self._writer = XmlWriter(api.MEMBERS)
+
+    def read(self, operation: Operation, body: bytes) -> Shape | None:
+        """The typed request. Raises WireError."""
+        if operation.request is None:
+            return None
+        try:
+            text = body.decode()
+        except UnicodeDecodeError as error:
+            raise WireError("MalformedQueryString", "The query string is not UTF-8.") from error
+        values = self._reader.structure(operation.request.__name__.removesuffix("_"), to_tree(parse_form(text)))
+        try:
+            return msgspec.convert(values, operation.request, strict=False)
+        except msgspec.ValidationError as error:
+            raise self._explain(error, values) from error
+
+    def write(self, operation: Operation, answer: Shape | None, request_id: str) -> bytes:
+        """The body of an answer."""
+        inner = "" if answer is None else self._writer.structure(type(answer).__name__.removesuffix("_"), answer)
+        if operation.result_wrapper:
+            inner = f"<{operation.result_wrapper}>{inner}</{operation.result_wrapper}>"
+        return (
+            f'<{operation.name}Response xmlns="{self._api.XML_NAMESPACE}">{inner}'
+            f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{operation.name}Response>"
+        ).encode()
+
+    def write_error(self, error: ServiceError, request_id: str) -> tuple[bytes, Mapping[str, str]]:
+        """The body of an error, and headers beside it."""
+        kind = "Receiver" if error.status >= 500 else "Sender"
+        return (
+            f'<ErrorResponse xmlns="{self._api.XML_NAMESPACE}"><Error><Type>{kind}</Type>'
+            f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message></Error>"
+            f"<RequestId>{request_id}</RequestId></ErrorResponse>"
+        ).encode(), {}
+
+    def unknown(self, name: str, is_modelled: bool) -> WireError:
+        """For an operation that there is not, or not here."""
+        if is_modelled:
+            return WireError("InvalidAction", f"Tidegate does not serve the action {name} yet.")
+        return WireError(
+            "InvalidAction", f"Could not find operation {name or '(none)'} for version {self._api.VERSION}"
+        )
+
+    def _explain(self, error: msgspec.ValidationError, values: object) -> WireError:
+        return explain(self._api.SERVICE, error, values)

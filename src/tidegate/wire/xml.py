@@ -1,0 +1,92 @@
+"""Answers of the query protocols: typed shapes as XML, by the members' answer names."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+import msgspec
+
+from tidegate.api.shape import Member, Shape
+
+
+class XmlWriter:
+    """Writes structures."""
+
+    def __init__(self, members: Mapping[str, tuple[Member, ...]]) -> None:
+        self._members = members
+
+    def structure(self, name: str, value: Shape) -> str:
+        """The elements of a structure's members, without one around them."""
+        return "".join(self._structure(name, msgspec.structs.asdict(value), _wire_names(type(value)))[1])
+
+    def _structure(self, name: str, values: Mapping[str, Any], names: Mapping[str, str]) -> tuple[str, list[str]]:
+        by_wire_name = {names[python]: value for python, value in values.items()}
+        attributes, elements = "", []
+        for member in self._members.get(name, ()):
+            value = by_wire_name.get(member.name)
+            if value is None:
+                continue
+            if member.attribute:
+                attributes += f" {member.answer}={quoteattr(_scalar(member, value))}"
+            else:
+                elements.append(self._element(member, value))
+        return attributes, elements
+
+    def _element(self, member: Member, value: Any) -> str:
+        name = member.answer
+        match member.type:
+            case "structure":
+                attributes, elements = self._structure(
+                    member.of, msgspec.structs.asdict(value), _wire_names(type(value))
+                )
+                return f"<{name}{attributes}>{''.join(elements)}</{name.partition(' ')[0]}>"
+            case "list":
+                item = member.of._replace(answer=name) if member.is_flat else member.of
+                items = "".join(self._element(item, one) for one in value)
+                return items if member.is_flat else f"<{name}>{items}</{name}>"
+            case "map":
+                return self._map(member, value)
+            case _:
+                return f"<{name}>{escape(_scalar(member, value))}</{name}>"
+
+    def _map(self, member: Member, value: Mapping[str, Any]) -> str:
+        key, inner = member.of
+        entry = member.answer if member.is_flat else "entry"
+        entries = "".join(
+            f"<{entry}>{self._element(key, k)}{self._element(inner, v)}</{entry}>" for k, v in value.items()
+        )
+        return entries if member.is_flat else f"<{member.answer}>{entries}</{member.answer}>"
+
+
+def _wire_names(kind: type) -> Mapping[str, str]:
+    return {field.name: field.encode_name for field in msgspec.structs.fields(kind)}
+
+
+def _scalar(member: Member, value: Any) -> str:
+    match member.type:
+        case "boolean":
+            return "true" if value else "false"
+        case "blob":
+            return base64.b64encode(value).decode()
+        case "timestamp":
+            return format_timestamp(value, member.timestamp)
+        case "float" | "double":
+            return repr(value) if value != int(value) else str(int(value))
+        case _:
+            return str(value)
+
+
+def format_timestamp(value: float, kind: str) -> str:
+    """ISO 8601 unless the model names another format."""
+    at = datetime.fromtimestamp(value, UTC)
+    if kind == "unixTimestamp":
+        return f"{value:.3f}".rstrip("0").rstrip(".")
+    if kind == "rfc822":
+        return format_datetime(at, usegmt=True)
+    milliseconds = at.microsecond // 1000
+    return at.strftime("%Y-%m-%dT%H:%M:%S") + (f".{milliseconds:03d}Z" if milliseconds else "Z")

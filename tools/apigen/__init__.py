@@ -1,0 +1,1 @@
+"""Makes typed modules from AWS service models."""
