@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -47,6 +48,16 @@ class Blobs:
             path.unlink(missing_ok=True)
             raise ImageCorrupt(f"cannot use the image: its blob {digest} has other contents")
         return data
+
+    def drop_if_broken(self, digest: str) -> None:
+        """Delete a blob of any size that has other contents than its name says. Raises OSError."""
+        try:
+            with open(self.path(digest), "rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            return
+        if f"sha256:{found}" != digest:
+            self.remove(digest)
 
     def remove(self, digest: str) -> int:
         """Delete a blob if it is there; the bytes it took."""

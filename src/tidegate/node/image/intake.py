@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -197,11 +197,11 @@ class Intake:
                 held.layers[diff_id] = self._layer_record(answer)
             await self.save()
 
-    def discard(self, layers: dict[str, LayerRecord], blobs: frozenset[str]) -> Path:
+    def discard(self, layers: dict[str, LayerRecord], blobs: frozenset[str], packed: set[str]) -> Path:
         """
         Detach what the index no longer names and move it to a directory that can be deleted. Raises OSError.
 
-        What has come back since it was forgotten stays.
+        What has come back since it was forgotten stays. `packed`: which blobs are layers.
         """
         held, pinned = self._catalog.contents, self.pinned
         aside = self._staging / f"garbage-{next(self._names)}"
@@ -211,8 +211,13 @@ class Intake:
             self._layers.detach(layer.number, layer.format)
             if diff_id not in held.layers and diff_id not in pinned:
                 self._layers.take_out(diff_id, aside / diff_id)
-        for digest in blobs - needed:
-            self._blobs.path(digest).rename(aside / f"blob-{digest}")
+        doomed = blobs - needed
+        if self._pins:
+            # A download finds out only at its end which small blobs it has brought; its layers are pinned.
+            doomed &= packed
+        for digest in doomed:
+            with suppress(FileNotFoundError):
+                self._blobs.path(digest).rename(aside / f"blob-{digest}")
         return aside
 
     def _layer_record(self, answer: dict[str, Any]) -> LayerRecord:

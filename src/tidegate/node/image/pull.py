@@ -64,14 +64,6 @@ class Puller:
             with image_errors("pull the image"):
                 progress(f"resolving {reference}")
                 resolved = await resolve(self._skopeo, reference, architecture)
-                old = any(self._blobs.has(layer.digest) for layer in resolved.manifest.layers)
-                try:
-                    with image_errors("pull the image"):
-                        return await self._fetch(reference, architecture, resolved, progress)
-                except ImageCorrupt:
-                    if not old:
-                        raise
-                # What an earlier pull or a crash had left was broken, and is deleted by now.
                 return await self._fetch(reference, architecture, resolved, progress)
 
     async def _fetch(
@@ -85,7 +77,11 @@ class Puller:
             await self._intake.save()
             return known
         async with self._intake.work() as (stage, pins):
-            pins.update(layer.digest for layer in resolved.manifest.layers)
+            digests = {layer.digest for layer in resolved.manifest.layers}
+            pins.update(digests)
+            # What an earlier pull has brought is used, once it is known that no crash has broken it.
+            for digest in digests - set(self._catalog.contents.unpacked):
+                await anyio.to_thread.run_sync(self._blobs.drop_if_broken, digest)
 
             async def take(digest: str) -> None:
                 await self._intake.unpack(digest, stage, pins)

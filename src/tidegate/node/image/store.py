@@ -190,11 +190,12 @@ class ImageStore:
         for digest in garbage.images:
             del held.images[digest]
         layers = {diff_id: held.layers.pop(diff_id) for diff_id in garbage.layers}
+        packed = set(held.unpacked)
         held.unpacked = {digest: diff_id for digest, diff_id in held.unpacked.items() if digest not in garbage.blobs}
         with image_errors("collect garbage"):
             # The index first: it must never name what is gone.
             await self._intake.save()
-            doomed = self._intake.discard(layers, garbage.blobs)
+            doomed = self._intake.discard(layers, garbage.blobs, packed)
             return await anyio.to_thread.run_sync(remove_tree, doomed)
 
     async def mount_rootfs(self, image: Image, directory: Path) -> Path:

@@ -114,8 +114,9 @@ def run_job(job: dict[str, Any]) -> dict[str, Any]:
     except (MemoryError, RecursionError) as error:
         return {"error": "corrupt", "message": f"cannot unpack the layer: {error!r}"}
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        return {"error": "no_space" if full else "failed", "message": f"cannot unpack the layer: {error.strerror}"}
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return {"error": "no_space", "message": "cannot unpack the layer: no space left on device"}
+        return {"error": "failed", "message": f"cannot unpack the layer: {error.strerror}"}
 
 
 def main() -> None:
