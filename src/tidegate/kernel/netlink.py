@@ -29,6 +29,7 @@ LINK = struct.Struct("=BxHiII")
 ADDRESS = struct.Struct("=BBBBi")
 ROUTE = struct.Struct("=BBBBBBBBI")
 NEIGHBOUR = struct.Struct("=BxxxiHBB")
+_AT_ONCE = 64  # messages in one system call: the answers to many more overflow the socket
 _ANYWHERE = "0.0.0.0"  # noqa: S104  the default route, nothing is bound
 
 
@@ -96,16 +97,21 @@ class Netlink:
 
     def run(self, batch: Sequence[Message]) -> None:
         """
-        Send all, in one system call, and wait until all are done.
+        Send all, and wait until all are done.
 
         The kernel goes on after a message that fails. Raises OSError for the first failure, with the words of the
         message: `cannot add route ...: Network is unreachable`.
         """
-        if not batch:
-            return
+        failures: list[tuple[int, Message]] = []
+        for start in range(0, len(batch), _AT_ONCE):
+            failures += self._run_at_once(batch[start : start + _AT_ONCE])
+        for code, message in failures:
+            raise OSError(code, f"cannot {message.what}: {os.strerror(code)}")
+
+    def _run_at_once(self, batch: Sequence[Message]) -> list[tuple[int, Message]]:
         first = self._sequence + 1
         self._socket.send(b"".join(self._encode(message, _ACK | message.flags) for message in batch))
-        failure: tuple[int, Message] | None = None
+        failures: list[tuple[int, Message]] = []
         answers = 0
         while answers < len(batch):
             for kind, _, sequence, body in self._receive():
@@ -113,10 +119,9 @@ class Netlink:
                     continue
                 answers += 1
                 message, code = batch[sequence - first], -struct.unpack_from("=i", body)[0]
-                if code and code not in message.ignored and failure is None:
-                    failure = (code, message)
-        if failure is not None:
-            raise OSError(failure[0], f"cannot {failure[1].what}: {os.strerror(failure[0])}")
+                if code and code not in message.ignored:
+                    failures.append((code, message))
+        return failures
 
     def links(self) -> list[Link]:
         """All interfaces of the namespace."""

@@ -21,17 +21,9 @@ from tidegate.model.spec import PublishedPort, SecurityGroupSpec
 from tidegate.node.network.attachment import Attachment
 from tidegate.node.network.names import Names
 from tidegate.node.network.rules import combination, plan_chains, referenced_groups, set_name
+from tidegate.node.network.tables import Surroundings, quoted, render_bridge_table, render_inet_table
 
 _EVERYWHERE = "0.0.0.0"  # noqa: S104  an address to compare with, nothing is bound
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the host adds: cidr, all tasks' range; uplinks, the interfaces with a default route."""
-
-    cidr: str
-    uplinks: tuple[str, ...] = ()
-    resolvers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +66,7 @@ def plan_tables(names: Names, surroundings: Surroundings, state: State) -> str:
     """Replace both tables by new ones with everything in `state`."""
     empty = State()
     groups = empty.with_groups(state.groups)
-    parts = [_render_bridge_table(names), _render_inet_table(names, surroundings), _plan_change(names, empty, groups)]
+    parts = [render_bridge_table(names), render_inet_table(names, surroundings), _plan_change(names, empty, groups)]
     for attachment in state.attachments.values():
         following = groups.with_task(attachment)
         parts.append(plan_attach(names, groups, attachment))
@@ -91,7 +83,7 @@ def plan_removal(names: Names) -> str:
 def plan_surroundings(names: Names, surroundings: Surroundings) -> str:
     """Bring the interfaces and resolvers of the host up to date."""
     lines = []
-    for name, elements in (("uplinks", _quoted(surroundings.uplinks)), ("resolvers", surroundings.resolvers)):
+    for name, elements in (("uplinks", quoted(surroundings.uplinks)), ("resolvers", surroundings.resolvers)):
         lines.append(f"flush set inet {names.table} {name}")
         if elements:
             lines.append(f"add element inet {names.table} {name} {{ {', '.join(elements)} }}")
@@ -175,105 +167,5 @@ def _publication(port: PublishedPort) -> tuple[str, str, str]:
     return chain, "published", f"{port.host_address} . {where}"
 
 
-def _quoted(values: Iterable[str]) -> tuple[str, ...]:
-    return tuple(f'"{value}"' for value in values)
-
-
 def _lines(lines: Iterable[str]) -> str:
     return "".join(line + "\n" for line in lines)
-
-
-def _elements(values: tuple[str, ...]) -> str:
-    return f" elements = {{ {', '.join(values)} }};" if values else ""
-
-
-def _render_bridge_table(names: Names) -> str:
-    return f"""\
-add table bridge {names.table}
-delete table bridge {names.table}
-table bridge {names.table} {{
-    set bindings {{ type ifname . ether_addr . ipv4_addr; }}
-    chain prerouting {{
-        type filter hook prerouting priority -300; policy accept;
-        iifname "{names.port_prefix}*" jump port
-    }}
-    chain port_arp {{
-        iifname . arp saddr ether . arp saddr ip @bindings accept
-        drop
-    }}
-    chain port {{
-        ether type ip iifname . ether saddr . ip saddr @bindings accept
-        ether type arp iifname . ether saddr . arp saddr ip @bindings goto port_arp
-        drop
-    }}
-}}
-"""
-
-
-def _render_inet_table(names: Names, surroundings: Surroundings) -> str:
-    bridge, cidr = f'"{names.bridge}"', surroundings.cidr
-    return f"""\
-add table inet {names.table}
-delete table inet {names.table}
-table inet {names.table} {{
-    set resolvers {{ type ipv4_addr;{_elements(surroundings.resolvers)} }}
-    set uplinks {{ type ifname;{_elements(_quoted(surroundings.uplinks))} }}
-    map egress {{ type ipv4_addr : verdict; }}
-    map ingress {{ type ipv4_addr : verdict; }}
-    map published {{ type ipv4_addr . inet_proto . inet_service : verdict; }}
-    map published_everywhere {{ type inet_proto . inet_service : verdict; }}
-    chain raw {{
-        type filter hook prerouting priority -300; policy accept;
-        iifname {bridge} ip daddr 127.0.0.0/8 drop
-    }}
-    chain input {{
-        type filter hook input priority 0; policy accept;
-        iifname != {bridge} accept
-        ct state established,related accept
-        ip daddr @resolvers meta l4proto {{ tcp, udp }} th dport 53 accept
-        icmp type echo-request fib daddr . iif type local accept
-        drop
-    }}
-    chain forward {{
-        type filter hook forward priority 0; policy accept;
-        iifname != {bridge} oifname != {bridge} accept
-        ct state vmap {{ established : accept, related : accept, invalid : drop }}
-        iifname {bridge} jump from_task
-        oifname {bridge} jump to_task
-    }}
-    chain from_task {{
-        ip daddr @resolvers meta l4proto {{ tcp, udp }} th dport 53 accept
-        ip daddr {{ 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/3 }} drop
-        oifname != {bridge} meta oifkind "bridge" oifname != @uplinks drop
-        ip saddr vmap @egress
-        drop
-    }}
-    chain to_task {{
-        iifname != {bridge} ct status dnat accept
-        ip daddr vmap @ingress
-        drop
-    }}
-    chain output {{
-        type filter hook output priority 0; policy accept;
-        oifname {bridge} icmp type redirect drop
-    }}
-    chain publish_arriving {{
-        type nat hook prerouting priority -100; policy accept;
-        iifname != {bridge} fib daddr type local jump publish
-    }}
-    chain publish_local {{
-        type nat hook output priority -100; policy accept;
-        fib daddr type local jump publish
-    }}
-    chain publish {{
-        meta l4proto != {{ tcp, udp }} return
-        ip daddr . meta l4proto . th dport vmap @published
-        meta l4proto . th dport vmap @published_everywhere
-    }}
-    chain leaving {{
-        type nat hook postrouting priority 100; policy accept;
-        oifname {bridge} ip saddr 127.0.0.0/8 masquerade
-        oifname != {bridge} ip saddr {cidr} masquerade
-    }}
-}}
-"""

@@ -31,7 +31,9 @@ def pick_cidr(instance: str, taken: Iterable[str] | None = None) -> str:
     The search starts at a place derived from the instance, so that servers on different hosts seldom share a range.
     Raises NetworkFailure if all 64 are taken.
     """
-    networks = [ipaddress.ip_network(network, strict=False) for network in (find_taken_ranges() if taken is None else taken)]
+    networks = [
+        ipaddress.ip_network(network, strict=False) for network in (find_taken_ranges() if taken is None else taken)
+    ]
     used = [network for network in networks if isinstance(network, ipaddress.IPv4Network)]
     start = int(instance, 16)
     for offset in range(_COUNT):

@@ -94,7 +94,7 @@ def _render_protocol(rule: Rule) -> str | None:
 
 
 def _has_range(rule: Rule) -> bool:
-    return rule.from_port not in (None, -1) and (rule.from_port, rule.to_port) != (0, 65535)
+    return (rule.from_port, rule.to_port) not in ((None, None), (-1, -1), (0, 65535))
 
 
 def _render_range(rule: Rule) -> str:

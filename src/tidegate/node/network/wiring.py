@@ -28,6 +28,7 @@ from tidegate.node.network.names import Names, check_task
 from tidegate.node.network.network import NetworkFailure
 from tidegate.node.network.ports import ReservedPorts
 from tidegate.node.network.sandbox import INTERFACE, Sandbox, SandboxMaker, SandboxPool
+from tidegate.node.network.tables import Surroundings
 
 _LEAVE_SECONDS = 5.0
 _log = structlog.get_logger(__name__)
@@ -158,10 +159,10 @@ class Wiring:
     def _default_routes(self) -> list[netlink.Route]:
         return [route for route in self._netlink.routes() if route.network.endswith("/0")]
 
-    def _surroundings(self) -> firewall.Surroundings:
+    def _surroundings(self) -> Surroundings:
         names = {link.index: link.name for link in self._netlink.links()}
         uplinks = sorted({names[route.link] for route in self._default_routes() if route.link in names})
-        return firewall.Surroundings(self._cidr, tuple(uplinks), self._resolvers)
+        return Surroundings(self._cidr, tuple(uplinks), self._resolvers)
 
     def _adopt(self) -> None:
         """Keep the attachments that are whole, take the others' remains away, and make the tables anew from that."""
