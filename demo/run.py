@@ -18,6 +18,8 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from build_image import default_cache
 from devkit.steps import StepFailed, Terminal
 from imagebuild.build import build
@@ -41,7 +43,7 @@ def main() -> int:
             remove(terminal)
         else:
             show(terminal)
-    except (BadRecipe, StepFailed) as error:
+    except (BadRecipe, StepFailed, BotoCoreError, ClientError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     return 0
@@ -102,17 +104,23 @@ def what_next(task: str, url: str) -> None:
     """Things to try."""
     tidegate = os.path.relpath(TIDEGATE, CHECKOUT)
     state = os.path.relpath(STATE, CHECKOUT)
-    short = task.rpartition("/")[2][:12]
+    short = id_of(task)[:12]
     print(f"""
 It all keeps running. Try:
   curl -d name=you {url}/visits ; curl {url}/
   export TIDEGATE_STATE_DIR={state}
   {tidegate} ps
   {tidegate} logs -f {short}
-  eval "$({tidegate} env)" && aws ecs describe-tasks --tasks {task}     # boto3 and Terraform as well
-  {tidegate} stop {short}                                          # then ./dev demo runs it anew
-  ./dev demo --down                                                 # removes all of it
+  {tidegate} stop {short}          # ./dev demo then runs it anew
+  eval "$({tidegate} env)"         # and boto3, the aws CLI and Terraform talk to it as they are:
+  aws ecs describe-tasks --tasks {id_of(task)}
+  ./dev demo --down                    # removes all of it
 The server's log: {os.path.relpath(LOG, CHECKOUT)}""")
+
+
+def id_of(task: str) -> str:
+    """The task's id, which does as well as its ARN within the default cluster."""
+    return task.rpartition("/")[2]
 
 
 if __name__ == "__main__":

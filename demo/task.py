@@ -42,7 +42,10 @@ class Stack:
 
     def find_task(self) -> Task | None:
         """The task of an earlier run that still runs."""
-        arns = self._ecs.list_tasks(family=FAMILY, desiredStatus="RUNNING")["taskArns"]
+        try:
+            arns = self._ecs.list_tasks(family=FAMILY, desiredStatus="RUNNING")["taskArns"]
+        except self._ecs.exceptions.ClusterNotFoundException:
+            return None  # the default cluster comes with the first task
         return self._describe(arns[0]) if arns else None
 
     def run_task(self, definition: Path, host_port: int) -> Task:
