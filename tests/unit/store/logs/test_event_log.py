@@ -156,6 +156,18 @@ async def test_an_index_that_is_behind_is_completed(root: Path, log: EventLog) -
     assert again.offset(STREAM, "out") == 3
 
 
+async def test_an_index_that_is_ahead_is_not_believed(root: Path, log: EventLog) -> None:
+    """After a loss of power the index may know of events that the disk never got: only what is there counts."""
+    log.append(STREAM, batch(1, source="out", offset=1))
+    end = files(root)[0].stat().st_size
+    log.append(STREAM, batch(2, source="out", offset=2))
+    await log.close()
+    os.truncate(files(root)[0], end)
+    again = EventLog(root)
+    assert times(again) == [1]
+    assert again.offset(STREAM, "out") == 1
+
+
 async def test_a_window_is_half_open(log: EventLog) -> None:
     """start <= timestamp < end, in both directions."""
     log.append(STREAM, batch(1, 2, 2, 3, 4))
