@@ -123,6 +123,8 @@ class ErofsSink:
             for block in inode.names[: len(inode.names) - (1 if inode.inline else 0)]:
                 data = self._dirents(block, inode, by_node)
                 self._file.write(data + bytes(BLOCK - len(data)))
+            if inode.node.target and not inode.inline:
+                self._file.write(inode.node.target + bytes(BLOCK - len(inode.node.target)))
         end = meta_block * BLOCK
         for inode in inodes:
             at = meta_block * BLOCK + inode.at
@@ -186,6 +188,9 @@ class ErofsSink:
                     next_block += full
             elif stat.S_ISLNK(node.mode):
                 inode.inline = inode.size if head + inode.size <= BLOCK else 0
+                if not inode.inline:
+                    inode.block = next_block
+                    next_block += 1
             if isinstance(node.data, int):
                 inode.block = node.data
             length = head + inode.inline

@@ -19,8 +19,8 @@ T = TypeVar("T")
 
 MAX_MANIFEST_BYTES = 4 << 20
 """As registries and containerd have it."""
-MAX_LAYERS = 400
-"""overlayfs takes 500."""
+MAX_LAYERS = 128
+"""As docker; the names of more would not fit into a page of mount options wherever the store is."""
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
