@@ -11,12 +11,15 @@ import urllib.request
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from fixtures.server import ServerProcess, task_leftovers, until
 
 pytestmark = pytest.mark.host
 
-SLEEP = {"command": ["sleep", "600"]}
+SLEEP = {"command": ["sh", "-c", "trap 'exit 0' TERM; sleep 600 & wait"]}
+"""Obeys SIGTERM, which a program that is process 1 has to ask for."""
+REST = "trap 'exit 0' TERM; sleep 600 & wait"
 LOGS = {
     "logConfiguration": {
         "logDriver": "awslogs",
@@ -55,7 +58,7 @@ def output(server: ServerProcess, task: dict[str, Any], container: str = "c0") -
 
 def test_a_process_with_its_own_address(ecs: Any, run: Any, server: ServerProcess):
     """RUNNING means that a process runs, in a namespace of its own with the address that the API says."""
-    task = run({**shell("ip -4 -o addr show eth0; exec sleep 600"), **LOGS})
+    task = run({**shell("ip -4 -o addr show eth0; " + REST), **LOGS})
     ecs.get_waiter("tasks_running").wait(tasks=[task["taskArn"]], WaiterConfig={"Delay": 1})
     now = wait_for(ecs, task, "RUNNING")
 
@@ -86,7 +89,9 @@ def test_output(ecs: Any, run: Any, server: ServerProcess):
     task = run({**shell("for i in $(seq 1 1000); do echo line $i; done; echo bad >&2"), **LOGS})
     stopped(ecs, task)
 
-    assert output(server, task) == [*(f"line {i}" for i in range(1, 1001)), "bad"]
+    lines = output(server, task)
+    assert [line for line in lines if line != "bad"] == [f"line {i}" for i in range(1, 1001)]
+    assert lines.count("bad") == 1
 
 
 def test_depends_on_and_health(ecs: Any, run: Any, server: ServerProcess):
@@ -94,7 +99,7 @@ def test_depends_on_and_health(ecs: Any, run: Any, server: ServerProcess):
     check = {"command": ["CMD-SHELL", "test -e /tmp/ready"], "interval": 5}
     task = run(
         {
-            **shell("date +%s%N; exec sleep 600"),
+            **shell("cut -d -f1 /proc/uptime; " + REST),
             "name": "late",
             "dependsOn": [
                 {"containerName": "db", "condition": "HEALTHY"},
@@ -104,12 +109,12 @@ def test_depends_on_and_health(ecs: Any, run: Any, server: ServerProcess):
             **LOGS,
         },
         {
-            **shell("sleep 0.5; touch /tmp/ready; date +%s%N; exec sleep 600"),
+            **shell("sleep 0.5; touch /tmp/ready; cut -d -f1 /proc/uptime; " + REST),
             "name": "db",
             "healthCheck": check,
             **LOGS,
         },
-        {**shell("date +%s%N"), "name": "init", "essential": False, **LOGS},
+        {**shell("cut -d -f1 /proc/uptime"), "name": "init", "essential": False, **LOGS},
     )
     now = until(
         lambda: (t := ecs.describe_tasks(tasks=[task["taskArn"]])["tasks"][0])["healthStatus"] == "HEALTHY" and t,
@@ -117,7 +122,7 @@ def test_depends_on_and_health(ecs: Any, run: Any, server: ServerProcess):
     )
 
     assert now["lastStatus"] == "RUNNING"
-    started = {name: int(output(server, task, name)[0]) for name in ("late", "db", "init")}
+    started = {name: float(output(server, task, name)[0]) for name in ("late", "db", "init")}
     assert started["late"] > started["db"]
     assert started["late"] > started["init"]
     ecs.stop_task(task=task["taskArn"])
@@ -129,12 +134,11 @@ def test_containers_share_localhost(ecs: Any, run: Any):
     last = stopped(
         ecs,
         run(
+            {**shell("for i in $(seq 50); do nc -w 1 127.0.0.1 7000 </dev/null && exit 42; sleep 0.1; done; exit 1")},
             {
-                **shell(
-                    "for i in 1 2 3 4 5 6 7 8 9 10; do nc -w 1 127.0.0.1 7000 </dev/null && exit 42; sleep 0.2; done; exit 1"
-                )
+                **shell("trap 'exit 0' TERM; while true; do echo hello | nc -l -p 7000 & wait $!; done"),
+                "essential": False,
             },
-            {**shell("while true; do echo hello | nc -l -p 7000; done"), "essential": False},
         ),
     )
 
@@ -214,7 +218,7 @@ def test_published_port(ecs: Any, run: Any, server: ServerProcess):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     web = {
-        **shell("mkdir /www; echo it works >/www/index.html; exec httpd -f -p 80 -h /www"),
+        **shell("mkdir /www; echo it works >/www/index.html; trap 'exit 0' TERM; httpd -f -p 80 -h /www & wait"),
         "portMappings": [{"containerPort": 80}],
     }
     tags = [{"key": "tidegate:publish", "value": f"{port}:80/tcp"}]
@@ -229,11 +233,21 @@ def test_published_port(ecs: Any, run: Any, server: ServerProcess):
             return None
 
     assert until(get, "the page is served") == "it works\n"
-    second = stopped(ecs, run(web, tags=tags))
-    assert str(port) in second["stoppedReason"]
+    with pytest.raises(ClientError, match=str(port)):
+        run(web, tags=tags)
     ecs.stop_task(task=task["taskArn"])
     stopped(ecs, task)
     assert get() is None
+
+
+def test_taken_port(ecs: Any, run: Any):
+    """A port of the host that a program listens on is found at the launch; the task's reason names it."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        last = stopped(ecs, run(SLEEP, tags=[{"key": "tidegate:publish", "value": f"{port}:80/tcp"}]))
+
+    assert last["stopCode"] == "TaskFailedToStart"
+    assert str(port) in last["stoppedReason"]
 
 
 def test_shared_volume(ecs: Any, run: Any):

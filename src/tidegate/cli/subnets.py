@@ -8,10 +8,11 @@ from urllib.parse import urlencode, urlsplit
 
 import click
 
+from tidegate.api import ec2
 from tidegate.cli.target import Target
 from tidegate.wire.sigv4 import sign_headers
 
-NAMESPACE = "{http://ec2.amazonaws.com/doc/2016-11-15/}"
+NAMESPACE = f"{{{ec2.XML_NAMESPACE}}}"
 
 
 def default_subnets(target: Target) -> tuple[str, ...]:
@@ -19,7 +20,7 @@ def default_subnets(target: Target) -> tuple[str, ...]:
     body = urlencode(
         {
             "Action": "DescribeSubnets",
-            "Version": "2016-11-15",
+            "Version": ec2.VERSION,
             "Filter.1.Name": "default-for-az",
             "Filter.1.Value.1": "true",
         }

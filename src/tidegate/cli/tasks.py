@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from tidegate.api import ecs
-from tidegate.cli.client import Client
+from tidegate.cli.client import ApiError, Client
 
 DESCRIBE_LIMIT = 100
 
@@ -29,7 +29,12 @@ def list_tasks(client: Client, cluster: str, *, include_stopped: bool = False) -
         token: str | None = None
         while True:
             request = ecs.ListTasksRequest(cluster=cluster, desired_status=desired, next_token=token)
-            page = client.ecs("ListTasks", request, ecs.ListTasksResponse)
+            try:
+                page = client.ecs("ListTasks", request, ecs.ListTasksResponse)
+            except ApiError as error:
+                if error.code == "ClusterNotFoundException" and cluster == "default":
+                    return []  # it appears with its first task
+                raise
             arns += page.task_arns or ()
             token = page.next_token
             if token is None:
