@@ -36,7 +36,6 @@ RUN_TIME = (
     Package("libnftables1"),
     Package("nftables"),
     Package("skopeo"),
-    Package("erofs-utils", without="image layers are kept as unpacked directories"),
     Package("catatonit", without="initProcessEnabled is refused"),
     Package("ca-certificates"),
 )
@@ -44,6 +43,7 @@ IMAGE_BUILDING = (Package("mmdebstrap"),)
 TESTING = (
     Package("busybox-static"),
     Package("docker-registry", without="tests that pull from a registry are skipped"),
+    Package("erofs-utils", without="the check of our erofs files by fsck.erofs is skipped"),
     Package("iproute2"),
     Package("wrk", without="the benchmark of DescribeTasks is skipped"),
 )
