@@ -60,7 +60,8 @@ class Records:
         return found
 
     def save(self, attachment: Attachment) -> None:
-        _replace(self._attachments / f"{attachment.task}.json", msgspec.json.encode(attachment))
+        """Written in place: half a file is as good as none, because the namespace is bound after it only."""
+        (self._attachments / f"{attachment.task}.json").write_bytes(msgspec.json.encode(attachment))
 
     def delete(self, task: str) -> None:
         (self._attachments / f"{task}.json").unlink(missing_ok=True)
@@ -73,10 +74,6 @@ class Records:
             return {}
 
     def save_groups(self, groups: Mapping[str, SecurityGroupSpec]) -> None:
-        _replace(self._groups, msgspec.json.encode(dict(groups)))
-
-
-def _replace(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    os.replace(part, path)
+        part = self._groups.with_suffix(".part")
+        part.write_bytes(msgspec.json.encode(dict(groups)))
+        os.replace(part, self._groups)

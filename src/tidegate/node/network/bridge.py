@@ -5,7 +5,7 @@ All traffic of a task goes by the bridge's gateway address through the host's fo
 ports of the bridge are isolated from one another. The kernel's work is `wiring`'s, on a worker thread, one call at a
 time: a call takes about a millisecond, too long for an event loop that many tasks share.
 
-A Linux bridge has at most 1,024 ports, warm namespaces included: so many tasks fit on a host.
+A Linux bridge has at most 1,023 ports, warm namespaces included: so many tasks fit on a host.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ class BridgeNetwork:
     """
     The network contract on this host. Needs root.
 
-    instance: eight lower-case hex digits, unique on the host; cidr: all addresses that tasks may get (see
-    `ranges.pick_cidr`); resolvers: the name servers tasks may ask, the host's own by default; pool_size: namespaces
-    kept ready.
+    directory: on the host's mount namespace (or below a shared mount), so that what is bound there outlives the
+    process. instance: eight lower-case hex digits, unique on the host. cidr: all addresses that tasks may get (see
+    `ranges.pick_cidr`). resolvers: the name servers that tasks may ask; by default the host's own, read anew by
+    `reconcile_host_firewall`. pool_size: namespaces kept ready.
     """
 
     def __init__(
@@ -43,8 +44,8 @@ class BridgeNetwork:
         resolvers: tuple[str, ...] | None = None,
         pool_size: int = 8,
     ) -> None:
-        self.resolvers = find_resolvers() if resolvers is None else resolvers
-        self._wiring = Wiring(Names(instance), directory, cidr, self.resolvers, pool_size)
+        find = find_resolvers if resolvers is None else lambda: resolvers
+        self._wiring = Wiring(Names(instance), directory, cidr, find, pool_size)
         self._turn: anyio.CapacityLimiter | None = None
 
     async def open(self) -> None:

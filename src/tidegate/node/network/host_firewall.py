@@ -28,19 +28,26 @@ _TABLE = re.compile(r"table (\S+) (\S+) \{")
 
 
 def reconcile(names: Names, nftables: Nftables) -> tuple[str, ...]:
-    """Put the accepts where they are needed and missing; returns problems in words for people. Raises OSError."""
-    problems = find_droppers(nftables.run("list chains"), names.table)
+    """Put the accepts where they are needed and missing; returns what stays in the way, in words for people."""
+    problems = list(find_droppers(nftables.run("list chains"), names.table))
     for command in _commands(nftables):
-        listing = _run([command, "-w", "5", "-S", "FORWARD"])
-        if not is_in_the_way(listing):
-            continue
-        chain = _DOCKER_CHAIN if f"-j {_DOCKER_CHAIN}" in listing else "FORWARD"
-        rules = listing if chain == "FORWARD" else _run([command, "-w", "5", "-S", chain])
-        for arguments in plan_accepts(rules, chain, names):
-            _run([command, "-w", "5", *arguments])
-    if _nft_has_forward(nftables) and _find_command("nft") is None and _forward_drops(nftables):
-        problems += ("the host's FORWARD chain drops forwarded traffic and iptables is missing; install iptables",)
-    return problems
+        try:
+            _add_accepts(command, names)
+        except OSError as error:
+            problems.append(f"cannot let {names.bridge} pass the host's firewall: {error}")
+    if _find_command("nft") is None and _nft_forward_drops(nftables):
+        problems.append("the host's FORWARD chain drops forwarded traffic and iptables is missing; install iptables")
+    return tuple(problems)
+
+
+def _add_accepts(command: str, names: Names) -> None:
+    listing = _run([command, "-w", "5", "-S", "FORWARD"])
+    if not is_in_the_way(listing):
+        return
+    chain = _DOCKER_CHAIN if f"-j {_DOCKER_CHAIN}" in listing else "FORWARD"
+    rules = listing if chain == "FORWARD" else _run([command, "-w", "5", "-S", chain])
+    for arguments in plan_accepts(rules, chain, names):
+        _run([command, "-w", "5", *arguments])
 
 
 def remove(names: Names) -> None:
@@ -112,15 +119,18 @@ def _find_command(kind: str) -> str | None:
 
 
 def _nft_has_forward(nftables: Nftables) -> bool:
+    return _nft_forward(nftables) != ""
+
+
+def _nft_forward_drops(nftables: Nftables) -> bool:
+    return "policy drop" in _nft_forward(nftables)
+
+
+def _nft_forward(nftables: Nftables) -> str:
     try:
-        nftables.run("list chain ip filter FORWARD")
+        return nftables.run("list chain ip filter FORWARD")
     except NftablesError:
-        return False
-    return True
-
-
-def _forward_drops(nftables: Nftables) -> bool:
-    return "policy drop" in nftables.run("list chain ip filter FORWARD")
+        return ""
 
 
 def _legacy_has_filter() -> bool:
@@ -131,7 +141,10 @@ def _legacy_has_filter() -> bool:
 
 
 def _run(command: Sequence[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise OSError(f"{' '.join(command)}: no answer in {_TIMEOUT_SECONDS} seconds") from error
     if done.returncode != 0:
         raise OSError(f"{' '.join(command)}: {done.stderr.strip() or f'exit status {done.returncode}'}")
     return done.stdout

@@ -13,6 +13,7 @@ import errno
 import os
 import secrets
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from tidegate.kernel import links, netlink, syscalls
 from tidegate.node.network.names import Names
 
 INTERFACE = "eth0"
+_QUIET_SECONDS = 0.02
 _NAMESPACE = "/proc/thread-self/ns/net"
 _SETTINGS = (
     # Low ports and ping for every user of the task, as in Docker and on Fargate: the namespace is the task's own.
@@ -102,12 +104,21 @@ class SandboxMaker:
                 self._outside.run([links.add_veth(port, INTERFACE, file, self._bridge, self._mtu)])
             except FileExistsError:
                 continue
+            except OSError as error:
+                if error.errno == errno.EXFULL:
+                    raise OSError(
+                        errno.EXFULL, f"{self._names.bridge} has 1,023 ports, as many as it can have"
+                    ) from error
+                raise
             return port
 
 
 class SandboxPool:
     """
     Keeps `size` namespaces ready, and makes one for each that waits beyond that.
+
+    It refills when nobody has taken one for a moment: the kernel changes interfaces one at a time, so making one
+    beside a launch would slow that launch by more than it saves the next.
 
     `take` is for any thread but the event loop's: it waits when none is ready.
     """
@@ -118,6 +129,7 @@ class SandboxPool:
         self._change = threading.Condition()
         self._ready: deque[Sandbox] = deque()
         self._waiting = 0
+        self._taken_at = 0.0
         self._failure: OSError | None = None
         self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="tidegate-namespaces", daemon=True)
@@ -134,6 +146,7 @@ class SandboxPool:
             try:
                 self._change.wait_for(lambda: self._ready or self._failure or self._is_closed)
                 if self._ready:
+                    self._taken_at = time.monotonic()
                     return self._ready.popleft()
             finally:
                 self._waiting -= 1
@@ -170,13 +183,17 @@ class SandboxPool:
             maker.close()
 
     def _wait_for_work(self) -> bool:
+        """True when one is to be made, False when the pool is closed."""
         with self._change:
-            self._change.wait_for(lambda: self._is_closed or self._is_short())
-            return not self._is_closed
-
-    def _is_short(self) -> bool:
-        """After a failure nothing is made until somebody asks again."""
-        return self._failure is None and len(self._ready) < self._size + self._waiting
+            while not self._is_closed:
+                if self._failure is not None or len(self._ready) >= self._size + self._waiting:
+                    # After a failure nothing is made until somebody asks again.
+                    self._change.wait()
+                elif self._waiting or (quiet := time.monotonic() - self._taken_at) >= _QUIET_SECONDS:
+                    return True
+                else:
+                    self._change.wait(_QUIET_SECONDS - quiet)
+            return False
 
     def _fail(self, error: OSError) -> None:
         with self._change:

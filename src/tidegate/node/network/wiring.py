@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,17 +37,25 @@ _log = structlog.get_logger(__name__)
 class Wiring:
     """What exists on the host for one server's tasks."""
 
-    def __init__(self, names: Names, directory: Path, cidr: str, resolvers: tuple[str, ...], pool_size: int) -> None:
+    def __init__(
+        self, names: Names, directory: Path, cidr: str, resolvers: Callable[[], tuple[str, ...]], pool_size: int
+    ) -> None:
+        """resolvers: the name servers that tasks may ask, read anew each time the host is looked at."""
         self._names, self._cidr, self._resolvers, self._pool_size = names, cidr, resolvers, pool_size
         self._records = Records(directory)
         self._state = firewall.State()
         self._ports: dict[str, ReservedPorts] = {}
         self._gateways: set[str] = set()
+        self._problems: tuple[str, ...] = ()
         self._is_open = False
 
     @property
     def attached(self) -> set[str]:
         return set(self._state.attachments)
+
+    def ready(self) -> int:
+        """How many namespaces are warm."""
+        return self._pool.ready()
 
     def open(self) -> None:
         """Make or find everything, and give back what a crash left. Raises NetworkFailure."""
@@ -106,7 +114,11 @@ class Wiring:
         """Let the host's firewall pass the bridge's traffic on to ours; returns what stays in the way, for people."""
         with _failing("reconcile the host's firewall"):
             self._nftables.run(firewall.plan_surroundings(self._names, self._surroundings()))
-            return host_firewall.reconcile(self._names, self._nftables)
+            problems = host_firewall.reconcile(self._names, self._nftables)
+        if problems != self._problems:
+            _log.warning("host_firewall_in_the_way", problems=problems)
+        self._problems = problems
+        return problems
 
     def close(self, *, remove: bool) -> None:
         """See the contract."""
@@ -162,7 +174,7 @@ class Wiring:
     def _surroundings(self) -> Surroundings:
         names = {link.index: link.name for link in self._netlink.links()}
         uplinks = sorted({names[route.link] for route in self._default_routes() if route.link in names})
-        return Surroundings(self._cidr, tuple(uplinks), self._resolvers)
+        return Surroundings(self._cidr, tuple(uplinks), self._resolvers())
 
     def _adopt(self) -> None:
         """Keep the attachments that are whole, take the others' remains away, and make the tables anew from that."""
@@ -296,4 +308,6 @@ def _failing(what: str) -> Iterator[None]:
     try:
         yield
     except (OSError, NftablesError) as error:
-        raise NetworkFailure(f"cannot {what}: {error}") from error
+        has_words = isinstance(error, OSError) and error.filename is None and error.strerror is not None
+        why = getattr(error, "strerror", "") if has_words else error
+        raise NetworkFailure(f"cannot {what}: {why}") from error

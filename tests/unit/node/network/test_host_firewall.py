@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,8 @@ NAMES = Names("00c0ffee")
 IN = "-i tg-00c0ffee -m comment --comment tidegate_00c0ffee -j ACCEPT"
 OUT = "-o tg-00c0ffee -m comment --comment tidegate_00c0ffee -j ACCEPT"
 SOON = 0.25
+BRIDGED = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+"""Makes bridges ask iptables, as Docker does."""
 
 
 @pytest.mark.parametrize(
@@ -70,24 +73,28 @@ def test_chains_of_others_that_drop_are_named() -> None:
 
 @pytest.mark.host
 @pytest.mark.anyio
-@pytest.mark.skipif(shutil.which("iptables") is None, reason="iptables is not installed")
+@pytest.mark.parametrize("program", ["iptables", "iptables-legacy"])
 @pytest.mark.parametrize("docker_is_there", [False, True])
 async def test_tasks_talk_beside_a_firewall_that_drops(
-    network: BridgeNetwork, host: HostNetwork, docker_is_there: bool
+    network: BridgeNetwork, host: HostNetwork, program: str, docker_is_there: bool
 ) -> None:
     """With FORWARD set to drop traffic stops, and flows again once reconciled; removal leaves the chains as before."""
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
     if docker_is_there:
-        command("iptables", "-N", "DOCKER-USER")
-        command("iptables", "-A", "DOCKER-USER", "-j", "RETURN")
-        command("iptables", "-A", "FORWARD", "-j", "DOCKER-USER")
-    command("iptables", "-P", "FORWARD", "DROP")
-    before = command("iptables", "-S")
+        if BRIDGED.exists():
+            BRIDGED.write_text("1")
+        command(program, "-N", "DOCKER-USER")
+        command(program, "-A", "DOCKER-USER", "-j", "RETURN")
+        command(program, "-A", "FORWARD", "-j", "DOCKER-USER")
+    command(program, "-P", "FORWARD", "DROP")
+    before = command(program, "-S")
     first, second = await network.attach("a", network_spec(10)), await network.attach("b", network_spec(11))
     with tcp_server(second, 80), tcp_server(host.internet, 80):
         assert ask_from(first, "10.90.0.11", 80, SOON) is None
         assert await network.reconcile_host_firewall() == ()
         assert await network.reconcile_host_firewall() == ()
-        assert command("iptables", "-S").count("tidegate_00c0ffee") == 2
+        assert command(program, "-S").count("tidegate_00c0ffee") == 2
         assert ask_from(first, "10.90.0.11", 80) == "10.90.0.10"
         assert ask_from(first, INTERNET, 80) == UPLINK
         await network.apply_security_groups({**GROUPS, "sg-default": GROUPS["sg-other"]})
@@ -95,7 +102,7 @@ async def test_tasks_talk_beside_a_firewall_that_drops(
     await network.detach("a")
     await network.detach("b")
     await network.close(remove=True)
-    assert command("iptables", "-S") == before
+    assert command(program, "-S") == before
 
 
 @pytest.mark.host
@@ -115,3 +122,20 @@ async def test_a_default_route_that_moves_is_followed(network: BridgeNetwork, ho
     command("ip", "route", "replace", "default", "via", "198.51.100.2", "dev", "other0")
     await network.reconcile_host_firewall()
     assert '"other0"' in command("nft", "list", "set", "inet", "tidegate_00c0ffee", "uplinks")
+
+
+@pytest.mark.host
+@pytest.mark.anyio
+async def test_an_iptables_that_fails_is_reported(
+    network: BridgeNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network goes on: its own rules hold, and the words say what failed."""
+    command("nft", "add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; }")
+    (tmp_path / "iptables").write_text("#!/bin/sh\necho broken >&2\nexit 4\n")
+    (tmp_path / "iptables").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (problem,) = await network.reconcile_host_firewall()
+    assert "cannot let tg-00c0ffee pass the host's firewall" in problem
+    assert problem.endswith("broken")
+    (tmp_path / "iptables").unlink()
+    assert await network.reconcile_host_firewall() == ()
