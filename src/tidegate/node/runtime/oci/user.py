@@ -46,7 +46,8 @@ def find_user(rootfs: Path, user: str) -> ProcessUser:
     Raises RuntimeFailure("start") for names that are not there, with docker's text.
     """
     name, colon, group = user.partition(":")
-    entry = _find_passwd(_read(rootfs, "etc/passwd"), name or "0")
+    name = name or "0"
+    entry = _find_passwd(_read(rootfs, "etc/passwd"), name)
     if entry is None:
         if not name.isdigit():
             raise RuntimeFailure("start", f"unable to find user {name}: no matching entries in passwd file")
