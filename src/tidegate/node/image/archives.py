@@ -43,7 +43,7 @@ class Archives:
         for blob in (*layers, manifest.config.digest, digest):
             pins.add(blob)
             if not self._blobs.has(blob):
-                self._blobs.adopt(aside.path(blob), blob)
+                await anyio.to_thread.run_sync(self._blobs.adopt, aside.path(blob), blob)
         async with anyio.create_task_group() as group:
             for layer in layers:
                 group.start_soon(self._intake.unpack, layer, stage, pins)

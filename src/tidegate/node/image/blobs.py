@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from tidegate.node.image.catalog import sync_directory, write_durably
+from tidegate.node.image.document import MAX_DOCUMENT_BYTES, digest_of
 from tidegate.node.image.images import ImageCorrupt
-from tidegate.node.image.manifest import MAX_MANIFEST_BYTES, digest_of
 
 
 class Blobs:
@@ -43,7 +43,7 @@ class Blobs:
         """A small blob, its digest checked; one that does not match is deleted. Raises ImageCorrupt, OSError."""
         path = self.path(digest)
         with open(path, "rb") as file:
-            data = file.read(MAX_MANIFEST_BYTES + 1)
+            data = file.read(MAX_DOCUMENT_BYTES + 1)
         if digest_of(data) != digest:
             path.unlink(missing_ok=True)
             raise ImageCorrupt(f"cannot use the image: its blob {digest} has other contents")

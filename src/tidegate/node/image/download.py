@@ -37,9 +37,14 @@ class Download:
 
         Raises ImageError.
         """
+        async with anyio.create_task_group() as reporting:
+            reporting.start_soon(self._report)
+            await self._fetch(reference, take)
+            reporting.cancel_scope.cancel()
+
+    async def _fetch(self, reference: Reference, take: Callable[[str], Awaitable[None]]) -> None:
         failure: SkopeoFailed | None = None
         async with anyio.create_task_group() as group:
-            group.start_soon(self._report)
             for digest in self._sizes:
                 group.start_soon(self._hand_over, digest, take)
             try:
@@ -70,7 +75,7 @@ class Download:
 
     async def _report(self) -> None:
         total = sum(self._sizes.values())
-        while self._progress is not None and not self._is_over:
+        while self._progress is not None:
             done = sum(1 for digest in self._sizes if self._blobs.has(digest))
             here = min(self._bytes_here(), total)
             self._progress(

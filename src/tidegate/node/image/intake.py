@@ -5,9 +5,9 @@ last.
 
 from __future__ import annotations
 
-import itertools
+import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,21 +17,14 @@ import anyio
 from tidegate.model.image import ImageConfig
 from tidegate.node.image.blobs import Blobs
 from tidegate.node.image.catalog import Catalog, ImageRecord, LayerRecord
+from tidegate.node.image.document import digest_of
+from tidegate.node.image.imageconfig import OCI_CONFIG, parse_config, render_config
 from tidegate.node.image.images import ImageCorrupt
 from tidegate.node.image.layers import FormatName, LayerDirectory, remove_tree
-from tidegate.node.image.manifest import (
-    OCI_CONFIG,
-    OCI_LAYER,
-    Descriptor,
-    Manifest,
-    encode,
-    index_digests,
-    parse_config,
-    parse_manifest,
-    render_config,
-    wrong_platform,
-)
+from tidegate.node.image.manifest import Descriptor, Manifest, encode, index_digests, parse_manifest, wrong_platform
 from tidegate.node.image.workers import Unpackers
+
+_OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
 
 
 class Intake:
@@ -56,7 +49,6 @@ class Intake:
         self._layers = layers
         self._unpackers = unpackers
         self._format = layer_format
-        self._names = itertools.count(1)
         self._locks: dict[str, anyio.Lock] = {}
         self._entering = anyio.Lock()
         self._saving = anyio.Lock()
@@ -75,7 +67,8 @@ class Intake:
     @asynccontextmanager
     async def work(self) -> AsyncIterator[tuple[Path, set[str]]]:
         """A directory for what is not finished, and pins. Idle processes end with the last of those who work."""
-        stage = self._staging / str(next(self._names))
+        # Never a name that was used before a restart: a child that outlived its server may still write to it.
+        stage = self._staging / secrets.token_hex(8)
         stage.mkdir(mode=0o700)
         pins: set[str] = set()
         self._pins.append(pins)
@@ -157,24 +150,19 @@ class Intake:
         answer = await self._unpackers.take_in(source, blob, content)
         digest = str(answer["digest"])
         pins.add(digest)
-        self._blobs.adopt(blob, digest)
+        await anyio.to_thread.run_sync(self._blobs.adopt, blob, digest)
         diff_id = await self.enter_layer(answer, digest, content, pins)
-        return self.put_image(config, [(diff_id, digest, int(answer["size"]), str(answer["packing"]))], pins)
+        layer = Descriptor(digest=digest, size=int(answer["size"]), media_type=f"{_OCI_LAYER}+{answer['packing']}")
+        return await anyio.to_thread.run_sync(self._put_image, config, diff_id, layer, pins)
 
-    def put_image(self, config: ImageConfig, layers: Sequence[tuple[str, str, int, str]], pins: set[str]) -> str:
-        """Write configuration and manifest over layers (DiffID, digest, size, packing); the manifest's digest."""
-        raw = render_config(config, [diff_id for diff_id, *_ in layers])
-        pins.add(config_digest := self._blobs.put(raw))
-        manifest = Manifest(
-            schema_version=2,
-            config=Descriptor(digest=config_digest, size=len(raw), media_type=OCI_CONFIG),
-            layers=tuple(
-                Descriptor(digest=digest, size=size, media_type=f"{OCI_LAYER}+{packing}")
-                for _, digest, size, packing in layers
-            ),
-        )
-        pins.add(digest := self._blobs.put(encode(manifest)))
-        return digest
+    def _put_image(self, config: ImageConfig, diff_id: str, layer: Descriptor, pins: set[str]) -> str:
+        """Write configuration and manifest over a layer; the manifest's digest."""
+        raw = render_config(config, [diff_id])
+        pins.add(digest_of(raw))
+        described = Descriptor(digest=self._blobs.put(raw), size=len(raw), media_type=OCI_CONFIG)
+        manifest = encode(Manifest(schema_version=2, config=described, layers=(layer,)))
+        pins.add(digest_of(manifest))
+        return self._blobs.put(manifest)
 
     async def save(self) -> None:
         """Write the index; the last to ask writes what all have changed. Raises OSError."""
@@ -204,7 +192,7 @@ class Intake:
         What has come back since it was forgotten stays. `packed`: which blobs are layers.
         """
         held, pinned = self._catalog.contents, self.pinned
-        aside = self._staging / f"garbage-{next(self._names)}"
+        aside = self._staging / f"garbage-{secrets.token_hex(8)}"
         aside.mkdir()
         needed = pinned | {blob for image in held.images.values() for blob in image.blobs}
         for diff_id, layer in layers.items():

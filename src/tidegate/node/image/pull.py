@@ -8,11 +8,12 @@ import anyio
 
 from tidegate.node.image.blobs import Blobs
 from tidegate.node.image.catalog import Catalog, ImageRecord
+from tidegate.node.image.document import digest_of
 from tidegate.node.image.download import Download
 from tidegate.node.image.failures import image_errors
 from tidegate.node.image.images import ImageCorrupt, Progress
 from tidegate.node.image.intake import Intake, read_layout
-from tidegate.node.image.manifest import Manifest, digest_of, find_variant, is_index, parse_manifest, wrong_platform
+from tidegate.node.image.manifest import Manifest, find_variant, is_index, parse_manifest, wrong_platform
 from tidegate.node.image.pullerrors import explain
 from tidegate.node.image.reference import Reference
 from tidegate.node.image.skopeo import Skopeo, SkopeoFailed
@@ -89,4 +90,9 @@ class Puller:
             download = Download(self._skopeo, self._blobs, stage, resolved.manifest, progress)
             await download.run(reference.with_digest(resolved.digest), take)
             manifest_digest = read_layout(stage / "layout")
+            kept = parse_manifest(self._blobs.read(manifest_digest))
+            if [layer.digest for layer in kept.layers] != [layer.digest for layer in resolved.manifest.layers]:
+                raise ImageCorrupt(
+                    f"ref pull has been retried 1 time(s): failed to copy: {reference} has other layers now"
+                )
             return await self._intake.enter_image(str(reference), resolved.digest, manifest_digest, architecture, pins)
