@@ -99,7 +99,7 @@ def test_depends_on_and_health(ecs: Any, run: Any, server: ServerProcess):
     check = {"command": ["CMD-SHELL", "test -e /tmp/ready"], "interval": 5}
     task = run(
         {
-            **shell("cut -d -f1 /proc/uptime; " + REST),
+            **shell("read up rest </proc/uptime; echo $up; " + REST),
             "name": "late",
             "dependsOn": [
                 {"containerName": "db", "condition": "HEALTHY"},
@@ -109,16 +109,17 @@ def test_depends_on_and_health(ecs: Any, run: Any, server: ServerProcess):
             **LOGS,
         },
         {
-            **shell("sleep 0.5; touch /tmp/ready; cut -d -f1 /proc/uptime; " + REST),
+            **shell("sleep 0.5; touch /tmp/ready; read up rest </proc/uptime; echo $up; " + REST),
             "name": "db",
             "healthCheck": check,
             **LOGS,
         },
-        {**shell("cut -d -f1 /proc/uptime"), "name": "init", "essential": False, **LOGS},
+        {**shell("read up rest </proc/uptime; echo $up"), "name": "init", "essential": False, **LOGS},
     )
     now = until(
         lambda: (t := ecs.describe_tasks(tasks=[task["taskArn"]])["tasks"][0])["healthStatus"] == "HEALTHY" and t,
         "the task is HEALTHY",
+        20,
     )
 
     assert now["lastStatus"] == "RUNNING"

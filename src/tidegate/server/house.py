@@ -144,7 +144,7 @@ async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
     sink: LogSink = control.logs.sink
     output = OutputReader(sink)
     host = read_host_facts(tools, mounts)
-    launcher = HostLauncher(runtime, images, host, resolver_lines(network.resolvers))
+    launcher = HostLauncher(runtime, images, host, resolver_lines())
     parts = Parts(runtime, images, network, cgroups, launcher, output, sink, time.time)
     capacity = Capacity(NODE_ID, config.reserve_memory, is_strict=config.strict_capacity)
 
