@@ -22,7 +22,7 @@ def fatal(message: str) -> str:
     return f'time="2024-01-01T00:00:00Z" level=warning msg="again"\ntime="2024-01-01" level=fatal msg="{quoted}"\n'
 
 
-# Some were seen with skopeo 1.9 and docker-registry (test_pull asks those again), the others follow registries' error codes.
+# Some were seen with skopeo 1.9 and docker-registry (test_pull asks those again), others follow registries' codes.
 MANIFEST = [
     ("reading manifest v1 in 127.0.0.1:5000/team/app: manifest unknown: manifest unknown", ImageNotFound),
     ("reading manifest v1 in 127.0.0.1:5000/team/app: name unknown: name not known to registry", ImageNotFound),
