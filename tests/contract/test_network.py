@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fakes.network import FakeHost, FakeNetwork
-from fixtures.networks import CIDR, GROUPS, host_network, network_spec, tcp_server
+from fixtures.networks import CIDR, GROUPS, host_network, network_spec, tcp_server, unmount_below
 from tidegate.model.spec import PublishedPort
 from tidegate.node.network.bridge import BridgeNetwork
 from tidegate.node.network.network import Network, NetworkFailure, PortInUse
@@ -33,6 +33,7 @@ def make_network(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mak
         return
     with host_network(), tcp_server(None, 7070):
         yield lambda: BridgeNetwork("00c0ffee", tmp_path, CIDR, resolvers=(), pool_size=1)
+    assert unmount_below(tmp_path) == []
 
 
 @pytest.fixture

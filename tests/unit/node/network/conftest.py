@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.networks import CIDR, GROUPS, HostNetwork, host_network
+from fixtures.networks import CIDR, GROUPS, HostNetwork, host_network, unmount_below
 from tidegate.node.network.bridge import BridgeNetwork
 
 MakeNetwork = Callable[..., BridgeNetwork]
@@ -19,9 +19,11 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-def host() -> Iterator[HostNetwork]:
+def host(tmp_path: Path) -> Iterator[HostNetwork]:
+    """A host of one's own; no test leaves anything mounted, not even one that fails."""
     with host_network() as found:
         yield found
+    assert unmount_below(tmp_path) == []
 
 
 @pytest.fixture

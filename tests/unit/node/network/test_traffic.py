@@ -176,6 +176,17 @@ async def test_a_false_hardware_address_gets_nowhere(network: BridgeNetwork) -> 
         assert drawn == []
 
 
+async def test_a_frame_sent_past_the_gateway_does_not_arrive(network: BridgeNetwork) -> None:
+    """Ports of the bridge are isolated: what would evade the firewall by going straight to a neighbour is dropped."""
+    first = await network.attach("a", network_spec(10))
+    second = await network.attach("b", network_spec(11))
+    with udp_listener(second) as heard:
+        run_inside(first, lambda: send_frame("0a:00:00:00:00:0a", "0a:00:00:00:00:0b", "10.90.0.10", "10.90.0.11"))
+        assert is_silent(heard)
+        run_inside(first, lambda: send_frame("0a:00:00:00:00:0a", "02:00:00:c0:ff:ee", "10.90.0.10", "10.90.0.11"))
+        assert heard.recv(10) == b"10.90.0.10"
+
+
 async def test_a_task_can_not_claim_an_address_by_arp(network: BridgeNetwork) -> None:
     """A gratuitous ARP for another's address changes nothing for the host."""
     false = await network.attach("a", network_spec(10))
