@@ -31,7 +31,7 @@ class LaunchRound:
         if definition is None:
             return self._fail(task, "The task definition was deleted before the task could start")
         last = Refused(())
-        for subnet in self._subnets(task):
+        for subnet in filter(None, (self._store.get(Subnet, name) for name in task.subnets)):
             need = need_of(task, definition, subnet)
             result = place(need, list(self._nodes.values()))
             if isinstance(result, Refused):
@@ -46,14 +46,6 @@ class LaunchRound:
         if last.is_final:
             return self._fail(task, f"{NO_CAPACITY} ({last})")
         return self._wait(task, str(last))
-
-    def _subnets(self, task: Task) -> list[Subnet]:
-        """Those of the request, beginning with another one for each task, so that tasks spread over them."""
-        network = task.request.network_configuration
-        wanted = network.awsvpc_configuration.subnets if network and network.awsvpc_configuration else ()
-        found = [subnet for name in wanted if (subnet := self._store.get(Subnet, name)) is not None]
-        turn = int(task.id[:8], 16) % len(found) if found else 0
-        return found[turn:] + found[:turn]
 
     def _groups(self, task: Task, subnet: Subnet) -> tuple[str, ...]:
         """The request's security groups; the VPC's default one if it names none."""

@@ -52,12 +52,6 @@ def architecture_of(spec: ecs.TaskDefinition) -> Literal["x86_64", "arm64"]:
     return "arm64" if wanted == "ARM64" else "x86_64"
 
 
-def private_dns_name(address: str, region: str) -> str:
-    """As EC2 names an instance's address."""
-    domain = "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
-    return f"ip-{address.replace('.', '-')}.{domain}"
-
-
 def _network(task: Task, interface: Interface, region: str) -> NetworkSpec:
     return NetworkSpec(
         interface=interface.id,
@@ -65,7 +59,7 @@ def _network(task: Task, interface: Interface, region: str) -> NetworkSpec:
         prefix_length=interface.prefix_length,
         gateway=interface.gateway,
         mac=interface.mac,
-        hostname=private_dns_name(interface.address, region),
+        hostname=interface.private_dns_name(region),
         security_groups=interface.security_groups,
         published=task.published,
     )

@@ -44,6 +44,7 @@ from tidegate.reconcile.loop import TaskLoop
 from tidegate.server.config import Config, ConfigError
 from tidegate.server.statedir import StateDirectory
 from tidegate.services.account import ensure_account, ensure_root_key
+from tidegate.services.ecs.definitions.operations import TaskDefinitions
 from tidegate.store.logs.store import LogStore
 from tidegate.store.secrets import Sealer
 from tidegate.store.sqlite import SqliteStore
@@ -57,6 +58,7 @@ KINDS: tuple[type[Record], ...] = (
     *(LogGroup, LogStream),
 )
 NODE_ID = "local"
+SWEEP_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ async def open_house(config: Config, choose_cidr: Callable[[str], str]) -> Async
         async with anyio.create_task_group() as group:
             group.start_soon(loop.run)
             group.start_soon(_keep_host_firewall, node.network)
+            group.start_soon(_drop_deleted_definitions, control.store)
             yield House(control, node)
             group.cancel_scope.cancel()
 
@@ -192,3 +195,14 @@ async def _keep_host_firewall(network: BridgeNetwork) -> None:
     while True:
         await anyio.sleep(30)
         await network.reconcile_host_firewall()
+
+
+async def _drop_deleted_definitions(store: SqliteStore) -> None:
+    """Task definitions that were deleted go when nothing refers to them any more."""
+    definitions = TaskDefinitions(store, time.time)
+    while True:
+        await anyio.sleep(SWEEP_SECONDS)
+        try:
+            await definitions.collect_deleted()
+        except StoreError as error:
+            log.warning("cannot drop deleted task definitions; trying again", why=str(error))
