@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -13,17 +14,18 @@ from rich.console import Console
 from tidegate.api import ecs
 from tidegate.cli import logs_command
 from tidegate.cli.client import Client
+from tidegate.cli.definition import RunOptions, plan_definition
+from tidegate.cli.ports import Port, PortType
+from tidegate.cli.subnets import default_subnets
 from tidegate.cli.target import Target, find_target, state_option
 from tidegate.cli.tasks import address, describe, short_id, why_stopped
 
-PORT = re.compile(
-    r"^(?:(?P<address>[0-9.]+):)?(?:(?P<host>\d{1,5}):)?(?P<container>\d{1,5})(?:/(?P<protocol>tcp|udp))?$"
-)
 POLL_SECONDS = 0.1
-EXECUTION_ROLE = "tidegate-run"
+NEVER_RAN = 125
+"""The exit code of `--wait` for a task that did not start, as docker's."""
 
 
-@click.command("run", context_settings={"ignore_unknown_options": False})
+@click.command("run")
 @state_option
 @click.argument("image")
 @click.argument("arguments", nargs=-1, metavar="[-- COMMAND...]")
@@ -34,6 +36,7 @@ EXECUTION_ROLE = "tidegate-run"
 @click.option(
     "-p",
     "--publish",
+    type=PortType(),
     multiple=True,
     metavar="[[ADDRESS:]HOST:]PORT[/udp]",
     help="Lead a port of this host to one of the task; on 127.0.0.1 unless an address is given (0.0.0.0: all).",
@@ -44,137 +47,51 @@ EXECUTION_ROLE = "tidegate-run"
 @click.option("-w", "--workdir", help="Working directory.")
 @click.option("--health-cmd", help="A shell command that succeeds when the container is healthy.")
 @click.option("--read-only", is_flag=True, help="Make the root file system read-only.")
-@click.option("--init", is_flag=True, help="Run an init process that reaps children.")
+@click.option("--init", is_flag=True, help="Run an init process that reaps children and passes on signals.")
 @click.option("-d", "--detach", is_flag=True, help="Print the task's id and return at once.")
 @click.option("--wait", is_flag=True, help="Show the output until the task ends, and exit with its code.")
-def command(
-    state_dir: Path | None,
-    image: str,
-    arguments: tuple[str, ...],
-    cluster: str,
-    detach: bool,
-    wait: bool,
-    **options: object,
-) -> None:
+def command(state_dir: Path | None, cluster: str, detach: bool, wait: bool, **options: Any) -> None:
     """Run IMAGE as a Fargate task of one container, and wait until it runs.
 
     \b
     tidegate run nginx:latest -p 8080:80
     tidegate run alpine --wait -- sh -c 'echo hello from $(hostname)'
     """
+    run = RunOptions(**options)
     target = find_target(state_dir)
     client = Client(target)
-    ports = [parse_port(text) for text in options["publish"]]  # type: ignore[attr-defined]
-    definition = _definition(target, image, arguments, ports, options)
+    task = _start(client, target, cluster, run)
+    if detach:
+        click.echo(short_id(task))
+    elif wait:
+        sys.exit(_attach(client, cluster, task))
+    else:
+        _report(_wait_until_runs(client, cluster, task), run.publish)
+
+
+def _start(client: Client, target: Target, cluster: str, run: RunOptions) -> ecs.Task:
+    definition = plan_definition(run, target.region)
     registered = client.ecs("RegisterTaskDefinition", definition, ecs.RegisterTaskDefinitionResponse).task_definition
     assert registered is not None, "the server answers with the definition"
     request = ecs.RunTaskRequest(
         task_definition=registered.task_definition_arn or "",
         cluster=cluster,
         launch_type="FARGATE",
-        network_configuration=_network(target),
+        network_configuration=ecs.NetworkConfiguration(
+            awsvpc_configuration=ecs.AwsVpcConfiguration(subnets=default_subnets(target))
+        ),
         started_by="tidegate-run",
-        tags=_tags(ports),
+        tags=_tags(run.publish),
     )
     answer = client.ecs("RunTask", request, ecs.RunTaskResponse)
     if not answer.tasks:
-        reasons = "; ".join(f.reason or "" for f in answer.failures or ())
-        raise click.ClickException(f"cannot run {image}: {reasons}")
-    (task,) = answer.tasks
-    if detach:
-        click.echo(short_id(task))
-    elif wait:
-        sys.exit(_attach(client, cluster, task))
-    else:
-        _report(_wait_until_runs(client, cluster, task), ports)
+        reasons = "; ".join(failure.reason or "" for failure in answer.failures or ())
+        raise click.ClickException(f"cannot run {run.image}: {reasons}")
+    return answer.tasks[0]
 
 
-class Port(str):
-    """A published port, in the form that the task's tag has."""
-
-
-def parse_port(text: str) -> Port:
-    """`80`, `8080:80`, `127.0.0.1:8080:80/udp`. Raises click.BadParameter."""
-    match = PORT.match(text)
-    if match is None or not all(0 < int(n) < 65536 for n in (match["container"], match["host"] or "1")):
-        raise click.BadParameter(f"`{text}` is not [[ADDRESS:]HOST:]PORT[/udp]", param_hint="--publish")
-    host = match["host"] or match["container"]
-    prefix = f"{match['address']}:" if match["address"] else ""
-    return Port(f"{prefix}{host}:{match['container']}/{match['protocol'] or 'tcp'}")
-
-
-def family_of(image: str) -> str:
-    """A family name from an image's: its last part, without tag and digest."""
-    last = image.partition("@")[0].rpartition("/")[2].partition(":")[0]
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", last).strip("-") or "task"
-
-
-def _definition(
-    target: Target, image: str, arguments: tuple[str, ...], ports: list[Port], options: dict[str, object]
-) -> ecs.RegisterTaskDefinitionRequest:
-    family = str(options["name"] or family_of(image))
-    health = options["health_cmd"]
-    container = ecs.ContainerDefinition(
-        name=family,
-        image=image,
-        essential=True,
-        command=arguments or None,
-        entry_point=(str(options["entrypoint"]),) if options["entrypoint"] else None,
-        environment=tuple(_variable(text) for text in options["env"]),  # type: ignore[attr-defined]
-        user=_text(options["user"]),
-        working_directory=_text(options["workdir"]),
-        readonly_root_filesystem=True if options["read_only"] else None,
-        linux_parameters=ecs.LinuxParameters(init_process_enabled=True) if options["init"] else None,
-        health_check=ecs.HealthCheck(command=("CMD-SHELL", str(health)), interval=5) if health else None,
-        port_mappings=tuple(_mapping(port) for port in ports),
-        log_configuration=ecs.LogConfiguration(
-            log_driver="awslogs",
-            options={
-                "awslogs-group": f"/tidegate/{family}",
-                "awslogs-region": target.region,
-                "awslogs-stream-prefix": "run",
-                "awslogs-create-group": "true",
-            },
-        ),
-    )
-    return ecs.RegisterTaskDefinitionRequest(
-        family=family,
-        requires_compatibilities=("FARGATE",),
-        network_mode="awsvpc",
-        cpu=str(options["cpu"]),
-        memory=str(options["memory"]),
-        execution_role_arn=f"arn:aws:iam::000000000000:role/{EXECUTION_ROLE}",
-        container_definitions=(container,),
-    )
-
-
-def _text(value: object) -> str | None:
-    return str(value) if value else None
-
-
-def _variable(text: str) -> ecs.KeyValuePair:
-    name, separator, value = text.partition("=")
-    if not name or not separator:
-        raise click.BadParameter(f"`{text}` is not NAME=VALUE", param_hint="--env")
-    return ecs.KeyValuePair(name=name, value=value)
-
-
-def _mapping(port: Port) -> ecs.PortMapping:
-    numbers, _, protocol = port.partition("/")
-    return ecs.PortMapping(
-        container_port=int(numbers.rpartition(":")[2]), protocol="udp" if protocol == "udp" else "tcp"
-    )
-
-
-def _tags(ports: list[Port]) -> tuple[ecs.Tag, ...] | None:
-    return (ecs.Tag(key="tidegate:publish", value=" ".join(ports)),) if ports else None
-
-
-def _network(target: Target) -> ecs.NetworkConfiguration:
-    """The subnets of the default VPC."""
-    from tidegate.cli.subnets import default_subnets
-
-    return ecs.NetworkConfiguration(awsvpc_configuration=ecs.AwsVpcConfiguration(subnets=default_subnets(target)))
+def _tags(ports: Sequence[Port]) -> tuple[ecs.Tag, ...] | None:
+    return (ecs.Tag(key="tidegate:publish", value=" ".join(port.tag for port in ports)),) if ports else None
 
 
 def _wait_until_runs(client: Client, cluster: str, task: ecs.Task) -> ecs.Task:
@@ -191,31 +108,28 @@ def _wait_until_runs(client: Client, cluster: str, task: ecs.Task) -> ecs.Task:
             time.sleep(POLL_SECONDS)
 
 
-def _report(task: ecs.Task, ports: list[Port]) -> None:
+def _report(task: ecs.Task, ports: Sequence[Port]) -> None:
     took = ((task.started_at or 0) - (task.created_at or 0)) * 1000
     state = "runs" if task.last_status == "RUNNING" else f"has ended ({why_stopped(task)})"
     click.echo(f"{short_id(task)} {state} at {address(task) or 'no address any more'}, started in {took:.0f} ms")
     for port in ports:
-        numbers, _, protocol = port.partition("/")
-        host, _, container = numbers.rpartition(":")
-        where = host if ":" in host else f"127.0.0.1:{host}"
-        click.echo(f"  {'http://' if protocol == 'tcp' else 'udp://'}{where} leads to its port {container}")
+        click.echo(f"  {port.where} leads to its port {port.container}")
     click.echo(f"  logs: tidegate logs -f {short_id(task)}    stop: tidegate stop {short_id(task)}")
 
 
 def _attach(client: Client, cluster: str, task: ecs.Task) -> int:
-    """Show the output until the task ends; the exit code of its container, 125 if it never ran."""
+    """Show the output until the task ends; the exit code of its container, or NEVER_RAN."""
     streams = logs_command.find_streams(client, task, None)
     while True:
         (now,) = describe(client, cluster, [task.task_arn or ""])
-        logs_command.show(logs_command.read_once(client, streams), False, False)
+        logs_command.show(logs_command.read_once(client, streams), timestamps=False, with_container=False)
         if now.last_status == "STOPPED":
             break
         time.sleep(POLL_SECONDS)
     (container,) = now.containers or (ecs.Container(),)
     if container.exit_code is None:
         click.echo(f"the task did not run: {why_stopped(now)}", err=True)
-        return 125
+        return NEVER_RAN
     if container.reason:
         click.echo(container.reason, err=True)
     return container.exit_code
