@@ -11,7 +11,7 @@ from tidegate.api import ecs
 from tidegate.model.spec import Protocol
 
 _FORM = re.compile(
-    r"(?:(?P<address>[0-9.]+):)?(?:(?P<host>\d{1,5}):)?(?P<container>\d{1,5})(?:/(?P<protocol>tcp|udp))?"
+    r"(?:(?P<address>\d{1,3}(?:\.\d{1,3}){3}):)?(?:(?P<host>\d{1,5}):)?(?P<container>\d{1,5})(?:/(?P<protocol>tcp|udp))?"
 )
 _HIGHEST = 65535
 
@@ -42,7 +42,7 @@ class Port:
         return ecs.PortMapping(container_port=self.container, protocol=self.protocol)
 
 
-class PortType(click.ParamType):
+class PortType(click.ParamType[Port]):
     """`80`, `8080:80`, `127.0.0.1:8080:80/udp`."""
 
     name = "port"
