@@ -7,14 +7,16 @@ import ast
 from style.sources import functions_in, name_of, python_files, tree_of
 
 MOST_LINES_OF_A_FILE = 400
+MOST_LINES_OF_A_SUITE = 500
+"""Of a test file: one contract's suite stays in one place, beside what it is run over."""
 MOST_LINES_OF_A_FUNCTION = 50
 MOST_PUBLIC_NAMES = 15
 
 
 def test_no_file_is_longer_than_the_budget() -> None:
-    """At most 400 lines; past that a module has two reasons to change."""
+    """At most 400 lines; past that a module has two reasons to change. A test suite may have 500."""
     lengths = {name_of(path): len(path.read_text().splitlines()) for path in python_files()}
-    assert {name: length for name, length in lengths.items() if length > MOST_LINES_OF_A_FILE} == {}
+    assert {name: length for name, length in lengths.items() if length > _most_lines(name)} == {}
 
 
 def test_no_function_is_longer_than_the_budget() -> None:
@@ -48,3 +50,7 @@ def _public_names(tree: ast.Module) -> set[str]:
                 target.id for target in node.targets if isinstance(target, ast.Name) and not target.id.isupper()
             )
     return {name for name in names if not name.startswith("_")}
+
+
+def _most_lines(name: str) -> int:
+    return MOST_LINES_OF_A_SUITE if name.startswith("tests/") else MOST_LINES_OF_A_FILE
