@@ -35,7 +35,7 @@ _AF_BRIDGE = 7
 _TABLE_MAIN = 254
 _SCOPE_LINK = 253
 _PERMANENT = 0x80
-_NO_ARP = 0x40
+_NO_ARP = 0x40  # in a bridge: static, where permanent would mean an address of the bridge itself
 
 
 def _text(kind: int, value: str) -> bytes:
@@ -135,5 +135,5 @@ def remove_neighbour(link: int, address: str) -> Message:
 
 def add_forwarding(port: int, mac: str) -> Message:
     """Frames for this hardware address leave the bridge by the port with that index."""
-    body = NEIGHBOUR.pack(_AF_BRIDGE, port, _PERMANENT | _NO_ARP, 4, 0) + attribute(2, _mac(mac))
+    body = NEIGHBOUR.pack(_AF_BRIDGE, port, _NO_ARP, 4, 0) + attribute(2, _mac(mac))
     return Message(f"forward {mac} to port {port}", RTM_NEWNEIGH, CREATE | REPLACE, body)
