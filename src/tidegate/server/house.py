@@ -31,6 +31,7 @@ from tidegate.node.agent.parts import Parts
 from tidegate.node.image.skopeo import RegistryOptions
 from tidegate.node.image.store import ImageStore
 from tidegate.node.network.bridge import BridgeNetwork
+from tidegate.node.network.network import NetworkFailure
 from tidegate.node.network.resolver import resolver_lines
 from tidegate.node.output.reader import OutputReader
 from tidegate.node.output.sink import LogSink
@@ -194,7 +195,12 @@ async def _keep_host_firewall(network: BridgeNetwork) -> None:
     """Other programs (a docker that restarts) rewrite the host's firewall: look at our part of it now and then."""
     while True:
         await anyio.sleep(30)
-        await network.reconcile_host_firewall()
+        try:
+            problems = await network.reconcile_host_firewall()
+        except NetworkFailure as error:
+            problems = (str(error),)
+        for problem in problems:
+            log.warning("the host's firewall is in the way of tasks", what=problem)
 
 
 async def _drop_deleted_definitions(store: SqliteStore) -> None:

@@ -17,7 +17,7 @@ import uvicorn
 from tidegate import __version__
 from tidegate.api import ec2, ecs, logs, sts, tidegate
 from tidegate.model.account import AccessKey
-from tidegate.node.network.ranges import find_taken_ranges, pick_cidr
+from tidegate.node.network.ranges import pick_cidr
 from tidegate.server.config import Config, ConfigError
 from tidegate.server.control import ControlService
 from tidegate.server.house import House, open_house
@@ -49,14 +49,9 @@ def serve(config: Config) -> None:
         listener.close()
 
 
-def choose_cidr(instance: str) -> str:
-    """A range that this host does not use."""
-    return pick_cidr(instance, find_taken_ranges())
-
-
 async def _serve(config: Config, listener: socket.socket) -> None:
     began = time.perf_counter()
-    async with open_house(config, choose_cidr) as house:
+    async with open_house(config, pick_cidr) as house:
         app = application(config, house)
         server = _QuietServer(
             uvicorn.Config(
