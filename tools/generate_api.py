@@ -13,11 +13,12 @@ import json
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import botocore
-from apigen.render import render
 from botocore.loaders import Loader
-from botocore.model import ServiceModel
+
+from apigen.render import render
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 API = CHECKOUT / "src/tidegate/api"
@@ -29,9 +30,8 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="compare only")
     check = parser.parse_args().check
     stale = False
-    for service, operations in tomllib.loads((CHECKOUT / "tools/api.toml").read_text()).items():
-        text = generate(service, operations["operations"])
-        path = API / f"{service}.py"
+    for service in served():
+        text, path = generate(service), API / f"{service}.py"
         if not check:
             path.write_text(text)
         elif path.read_text() != text:
@@ -43,14 +43,24 @@ def main() -> int:
     return int(stale)
 
 
-def generate(service: str, operations: list[str]) -> str:
-    """The text of one service's module."""
+def served() -> dict[str, list[str]]:
+    """The operations by service, as tools/api.toml lists them; none: all of the model's."""
+    listed = tomllib.loads((CHECKOUT / "tools/api.toml").read_text())
+    return {service: table["operations"] for service, table in listed.items()}
+
+
+def describe(service: str) -> tuple[dict[str, Any], str]:
+    """The service's model, and where it is from: a file of ours, else botocore."""
     own = sorted((API / "models").glob(f"{service}-*.json"))
     if own:
-        model = ServiceModel(json.loads(own[-1].read_text()), service)
-        return render(model, operations or list(model.operation_names), f"models/{own[-1].name}")
-    model = ServiceModel(Loader().load_service_model(service, "service-2"), service)
-    return render(model, operations, f"botocore {botocore.__version__}")
+        return json.loads(own[-1].read_text()), f"models/{own[-1].name}"
+    return Loader().load_service_model(service, "service-2"), f"botocore {botocore.__version__}"
+
+
+def generate(service: str) -> str:
+    """The text of one service's module."""
+    description, source = describe(service)
+    return render(description, service, served()[service], source)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """
 The names that the query protocols give to members: botocore's rules, written down as data.
 
-Requests: EC2 takes queryName, else locationName with a capital, else the name, and all its lists are flat; query takes
+Requests: EC2 takes queryName, else locationName or the name with a capital, and all its lists are flat; query takes
 the name (locationName for a flat list's items). Answers: locationName, else the name; items are `member` unless named.
 """
 
@@ -36,10 +36,8 @@ def request_name(name: str, shape: Shape, protocol: str) -> str:
     if protocol == "ec2":
         if "queryName" in serialization:
             return str(serialization["queryName"])
-        if "name" in serialization:
-            location = str(serialization["name"])
-            return location[0].upper() + location[1:]
-        return name
+        location = str(serialization.get("name", name))
+        return location[0].upper() + location[1:]
     if isinstance(shape, ListShape) and serialization.get("flattened"):
         return str(shape.member.serialization.get("name", serialization.get("name", name)))
     return str(serialization.get("name", name))
@@ -55,8 +53,3 @@ def _kind(shape: Shape, protocol: str) -> tuple[str, str]:
         value = member(shape.value.serialization.get("name", "value"), shape.value, protocol)
         return "map", f"({key}, {value})"
     return str(shape.type_name), ""
-
-
-def timestamp_format(shape: Shape) -> str:
-    """Where the model names one."""
-    return str(shape.serialization.get("timestampFormat", ""))

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from typing import Any
 
-from apigen import names, shapes
 from botocore import xform_name
 from botocore.model import OperationModel, ServiceModel, Shape, StructureShape
+
+from apigen import names, shapes
 
 QUERY_PROTOCOLS = ("query", "ec2")
 
 
-def render(model: ServiceModel, operations: Sequence[str], source: str) -> str:
-    """A module with the shapes that `operations` reach, their table, and what else the wire needs to know."""
+def render(description: Mapping[str, Any], service: str, operations: Sequence[str], source: str) -> str:
+    """
+    A module with the shapes that `operations` (none: all) reach, their table, and what else the wire needs to know.
+
+    description: the service model as its JSON file has it.
+    """
+    model = ServiceModel(description, service)
+    operations = operations or list(model.operation_names)
+    # botocore's shapes forget whose fault an error is
+    faults = {name for name, shape in description["shapes"].items() if shape.get("fault")}
     chosen = [model.operation_model(name) for name in operations]
     found = shapes.reachable(_roots(chosen))
     protocol = str(model.metadata["protocol"])
     parts = [_header(model, source), *_enumerations(found)]
-    parts += [_structure(shape) for shape in found if isinstance(shape, StructureShape)]
+    structures = [shape for shape in found if isinstance(shape, StructureShape) and not shape.is_document_type]
+    parts += [_error(s, faults) if _is_error(s) else _structure(s, protocol) for s in structures]
     parts += [_api(model, chosen), _table(model, chosen)]
     if protocol in QUERY_PROTOCOLS:
         parts.append(_members(found, protocol))
@@ -54,14 +65,16 @@ def _enumerations(found: Sequence[Shape]) -> Iterator[str]:
         yield "\n".join(lines)
 
 
-def _structure(shape: StructureShape) -> str:
-    if shape.metadata.get("exception"):
-        return _error(shape)
+def _is_error(shape: StructureShape) -> bool:
+    return bool(shape.metadata.get("exception"))
+
+
+def _structure(shape: StructureShape, protocol: str) -> str:
     lines = [f"class {shapes.class_name(shape)}(Shape, frozen=True, kw_only=True, omit_defaults=True):"]
     required = set(shape.required_members)
     ordered = sorted(shape.members.items(), key=lambda item: item[0] not in required)
     for name, member in ordered:
-        wire = member.serialization.get("name", name) if shape.metadata.get("jsonNames") else name
+        wire = member.serialization.get("name", name) if protocol == "json" else name
         python = shapes.member_name(name)
         renamed = f'field(name="{wire}"' if python != wire else ""
         if name in required:
@@ -73,20 +86,20 @@ def _structure(shape: StructureShape) -> str:
     return "\n".join(lines if len(lines) > 1 else [*lines, "    pass"])
 
 
-def _error(shape: StructureShape) -> str:
+def _error(shape: StructureShape, faults: Set[str]) -> str:
     stated = shape.metadata.get("error", {})
-    status = stated.get("httpStatusCode", 500 if shape.metadata.get("fault") else 400)
+    status = stated.get("httpStatusCode", 500 if shape.name in faults else 400)
     code = stated.get("code", shape.name)
     return f'class {shapes.class_name(shape)}(ServiceError):\n    code = "{code}"\n    status = {status}'
 
 
 def _api(model: ServiceModel, operations: Sequence[OperationModel]) -> str:
     lines = ["class Api(Protocol):", f'    """What serves {model.service_name}: one method an operation."""']
-    for operation in operations:
-        lines.append(
-            f"    async def {xform_name(operation.name)}(self, ctx: Context, request: {_class(operation.input_shape)}) "
-            f"-> {_class(operation.output_shape)}: ..."
-        )
+    lines += [
+        f"    async def {xform_name(operation.name)}(self, ctx: Context, request: {_class(operation.input_shape)}) "
+        f"-> {_class(operation.output_shape)}: ..."
+        for operation in operations
+    ]
     return "\n\n".join([lines[0] + "\n" + lines[1], *lines[2:]])
 
 
@@ -122,7 +135,7 @@ def _table(model: ServiceModel, operations: Sequence[OperationModel]) -> str:
 def _members(found: Sequence[Shape], protocol: str) -> str:
     lines = ["MEMBERS: dict[str, tuple[Member, ...]] = {"]
     for shape in found:
-        if isinstance(shape, StructureShape) and not shape.metadata.get("exception"):
+        if isinstance(shape, StructureShape) and not _is_error(shape):
             lines.append(f"    {shape.name!r}: (")
             lines += [f"        {names.member(name, member, protocol)}," for name, member in shape.members.items()]
             lines.append("    ),")

@@ -674,7 +674,7 @@ class Secret(Shape, frozen=True, kw_only=True, omit_defaults=True):
 
 class ServerException(ServiceError):
     code = "ServerException"
-    status = 400
+    status = 500
 
 class ServiceNotFoundException(ServiceError):
     code = "ServiceNotFoundException"

@@ -209,7 +209,7 @@ class SearchedLogStream(Shape, frozen=True, kw_only=True, omit_defaults=True):
 
 class ServiceUnavailableException(ServiceError):
     code = "ServiceUnavailableException"
-    status = 400
+    status = 500
 
 class TagResourceRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     resource_arn: Annotated[str, Meta(min_length=1, max_length=1011, pattern='^(?:[\\w+=/:,.@-]*)$')] = field(name="resourceArn")

@@ -107,7 +107,7 @@ class RemoveImageResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
 
 class ServerException(ServiceError):
     code = "ServerException"
-    status = 400
+    status = 500
 
 class TaskNotFoundException(ServiceError):
     code = "TaskNotFoundException"

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from tidegate.api.shape import Member
+from tidegate.wire.timestamps import parse_timestamp
 from tidegate.wire.validation import WireError
 
 MOST_PARAMETERS = 5000
@@ -68,6 +69,8 @@ class FormReader:
                 return self._list(member, tree)
             case "map":
                 return self._map(member, tree)
+            case "timestamp":
+                return parse_timestamp(tree.get(""))
             case _:
                 return tree.get("")
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import format_datetime
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 import msgspec
 
 from tidegate.api.shape import Member, Shape
+from tidegate.wire.timestamps import format_timestamp
 
 
 class XmlWriter:
@@ -76,17 +76,12 @@ def _scalar(member: Member, value: Any) -> str:
         case "timestamp":
             return format_timestamp(value, member.timestamp)
         case "float" | "double":
-            return repr(value) if value != int(value) else str(int(value))
+            return _number(value)
         case _:
             return str(value)
 
 
-def format_timestamp(value: float, kind: str) -> str:
-    """ISO 8601 unless the model names another format."""
-    at = datetime.fromtimestamp(value, UTC)
-    if kind == "unixTimestamp":
-        return f"{value:.3f}".rstrip("0").rstrip(".")
-    if kind == "rfc822":
-        return format_datetime(at, usegmt=True)
-    milliseconds = at.microsecond // 1000
-    return at.strftime("%Y-%m-%dT%H:%M:%S") + (f".{milliseconds:03d}Z" if milliseconds else "Z")
+def _number(value: float) -> str:
+    if math.isfinite(value):
+        return str(int(value)) if value == int(value) else repr(value)
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
