@@ -16,7 +16,7 @@ from tidegate.server.statedir import DEFAULT_STATE_DIRECTORY
 @click.option("--listen", default="127.0.0.1:4566", show_default=True, metavar="ADDRESS:PORT")
 @click.option("--region", default="us-east-1", show_default=True, help="For a new state directory.")
 @click.option("--account-id", default="000000000000", show_default=True, help="For a new state directory.")
-@click.option("--vpc-cidr", help="The default VPC's /16, for a new state directory. [default: a free one]")
+@click.option("--vpc-cidr", help="The VPC's range, /16 to /24, for a new state directory. [default: a free /16]")
 @click.option("--insecure-no-auth", is_flag=True, help="Accept requests without a signature; on loopback only.")
 @click.option("--insecure-registry", multiple=True, metavar="HOST[:PORT]", help="Pull over plain HTTP from here.")
 @click.option("--strict-capacity", is_flag=True, help="Reserve what tasks declare, instead of counting what they use.")

@@ -30,7 +30,7 @@ class LaunchRound:
         definition = self._store.get(TaskDefinition, task.definition)
         if definition is None:
             return self._fail(task, "The task definition was deleted before the task could start")
-        last = Refused(())
+        last, full = Refused(()), ""
         for subnet in filter(None, (self._store.get(Subnet, name) for name in task.subnets)):
             need = need_of(task, definition, subnet)
             result = place(need, list(self._nodes.values()))
@@ -40,9 +40,12 @@ class LaunchRound:
             try:
                 interface = self._addresses.new_interface(subnet, self._groups(task, subnet), task.attachment)
             except AddressesExhausted:
-                return self._fail(task, NO_ADDRESS.format(subnet=subnet.id))
+                full = full or NO_ADDRESS.format(subnet=subnet.id)
+                continue
             self._take(need, result.node)
             return self._placed(task, result.node, interface)
+        if full and not last.refusals:
+            return self._fail(task, full)
         if last.is_final:
             return self._fail(task, f"{NO_CAPACITY} ({last})")
         return self._wait(task, str(last))

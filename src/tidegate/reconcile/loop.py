@@ -62,6 +62,9 @@ class TaskLoop:
         self._addresses = Addresses()
         self._known: set[str] = set()
         self._dirty: dict[str, None] = {}
+        self._later: set[str] = set()
+        self._retry_at = 0.0
+        self._are_groups_late = False
         self._wake = anyio.Event()
         self._observations = ObservationWriter(store, engine, self._known, self._look_at)
 
@@ -107,6 +110,9 @@ class TaskLoop:
         self._wake.set()
 
     def _retry_waiting(self) -> None:
+        for key in self._later:
+            self._look_at(key)
+        self._later.clear()
         for task in self._store.select(Task, "unplaced", "yes"):
             self._look_at(task.id)
 
@@ -123,37 +129,52 @@ class TaskLoop:
                 await anyio.sleep(RETRY_SECONDS)
 
     async def _work(self) -> None:
-        """Look at all that is dirty, once."""
-        with anyio.move_on_after(RETRY_SECONDS) as patience:
+        """Look at all that is dirty, once. After an error the rest is looked at again, what failed at the end."""
+        with anyio.move_on_after(RETRY_SECONDS):
             await self._wake.wait()
-        if patience.cancelled_caught:
-            self._retry_waiting()
-            if not self._dirty:
-                return
+        await self._retry()
         self._wake = anyio.Event()
         dirty, self._dirty = self._dirty, {}
         waiting: list[Task] = []
-        for key in dirty:
-            task = self._store.get(Task, key)
-            if task is None:
-                continue
-            action = plan_task(
-                task, is_known=key in self._known, now=self._now(), retention_seconds=self._retention_seconds
-            )
-            match action:
-                case Launch():
-                    waiting.append(task)
-                case Submit():
-                    await self._submit(task)
-                case StopOnEngine(reason, code):
-                    await self._engine.stop(task.id, reason, code)
-                case End(reason, code):
-                    status = ended(task.status, reason, code, self._now())
-                    await self._put(msgspec.structs.replace(task, status=status))
-                case Expire() | None:
-                    pass
+        for key in list(dirty):
+            del dirty[key]
+            try:
+                waiting += await self._advance(key)
+            except BaseException:
+                self._dirty = {**dirty, **self._dirty}
+                self._look_at(key)
+                raise
         if waiting:
             await self._launch(waiting)
+
+    async def _retry(self) -> None:
+        """Once in a while, what could not be done before."""
+        if anyio.current_time() < self._retry_at:
+            return
+        self._retry_at = anyio.current_time() + RETRY_SECONDS
+        self._retry_waiting()
+        if self._are_groups_late:
+            await self._apply_groups()
+
+    async def _advance(self, key: str) -> list[Task]:
+        """The next step for one task; the task itself if it has to be placed."""
+        task = self._store.get(Task, key)
+        if task is None:
+            return []
+        is_known = key in self._known
+        match plan_task(task, is_known=is_known, now=self._now(), retention_seconds=self._retention_seconds):
+            case Launch():
+                return [task]
+            case Submit():
+                await self._submit(task)
+            case StopOnEngine(reason, code):
+                await self._engine.stop(task.id, reason, code)
+            case End(reason, code):
+                status = ended(task.status, reason, code, self._now())
+                await self._put(msgspec.structs.replace(task, status=status))
+            case Expire() | None:
+                pass
+        return []
 
     async def _launch(self, tasks: list[Task]) -> None:
         launch = LaunchRound(self._store, self._addresses, await self._engine.nodes(), self._now())
@@ -185,12 +206,11 @@ class TaskLoop:
             self._known.add(task.id)
 
     async def _wait_for_engine(self, task: Task, reason: str) -> None:
+        self._later.add(task.id)
         if task.status.waiting_reason != reason:
             await self._put(
                 msgspec.structs.replace(task, status=msgspec.structs.replace(task.status, waiting_reason=reason))
             )
-        await anyio.sleep(RETRY_SECONDS)
-        self._look_at(task.id)
 
     async def _put(self, task: Task) -> None:
         try:
@@ -199,8 +219,14 @@ class TaskLoop:
             self._look_at(task.id)
 
     async def _apply_groups(self) -> None:
+        """Tasks are not submitted before the engine has heard of the groups that they name, if it can hear at all."""
         groups = {group.id: group.rules for group in self._store.select(SecurityGroup)}
-        await self._engine.apply_security_groups(groups)
+        try:
+            await self._engine.apply_security_groups(groups)
+            self._are_groups_late = False
+        except Exception as error:  # of the engine, whichever it is: the loop goes on without it
+            self._are_groups_late = True
+            log.error("cannot apply security groups; trying again", why=str(error))
 
     async def _sweep(self) -> None:
         """Drop what has been kept for long enough."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tidegate.services.account import LONGEST_VPC_PREFIX
+
 
 class ConfigError(Exception):
     """The server can't be run like this; the message says what to change."""
@@ -56,5 +58,7 @@ class Config:
             network = ipaddress.IPv4Network(text)
         except ValueError as error:
             raise ConfigError(f"cannot use `{text}` for the VPC: {error}") from error
-        if network.prefixlen != 16 or not network.is_private:
-            raise ConfigError(f"cannot use `{text}` for the VPC: it has to be a private /16")
+        if not 16 <= network.prefixlen <= LONGEST_VPC_PREFIX or not network.is_private:
+            raise ConfigError(
+                f"cannot use `{text}` for the VPC: it has to be a private range between /16 and /{LONGEST_VPC_PREFIX}"
+            )

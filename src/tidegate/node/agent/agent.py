@@ -31,6 +31,9 @@ log = structlog.get_logger()
 LAUNCHES_AT_ONCE = 4
 """Containers that are being created at the same time: more make each slower and none earlier."""
 
+FIRST_RETRY_SECONDS = 0.5
+LONGEST_RETRY_SECONDS = 30.0
+
 
 class Agent:
     """
@@ -127,10 +130,15 @@ class Agent:
             log.info("task stopped", task=run.spec.id, code=last.stop_code, reason=last.stopped_reason)
 
     async def _abort(self, run: TaskRun, reason: str) -> None:
-        try:
-            await run.abort(reason)
-        except Exception:
-            log.exception("cannot clean up after a task", task=run.spec.id)
+        """Until it works: a task whose remains can't be taken away is not STOPPED."""
+        pause = FIRST_RETRY_SECONDS
+        while not _is_stopped(run):
+            try:
+                await run.abort(reason)
+            except Exception:
+                log.exception("cannot clean up after a task; trying again", task=run.spec.id, after_seconds=pause)
+                await anyio.sleep(pause)
+                pause = min(pause * 2, LONGEST_RETRY_SECONDS)
 
 
 def _is_stopped(run: TaskRun) -> bool:

@@ -16,12 +16,15 @@ from tidegate.node.agent.health import HealthState, watch_health
 from tidegate.node.agent.parts import LaunchRequest, Parts
 from tidegate.node.agent.plan import Known, Stage
 from tidegate.node.agent.record import TaskRecord
+from tidegate.node.image.images import ImageError
+from tidegate.node.output.sink import LogTargetMissing
 from tidegate.node.runtime.bundle import BundleFiles
 from tidegate.node.runtime.runtime import Bundle, Container, Exit, RuntimeFailure
 
 log = structlog.get_logger()
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
+SUPERVISOR_LOST = "ContainerRuntimeError: the container was killed because its supervisor was lost"
 LOST = "ContainerRuntimeError: the container was lost while the node was down; its exit code is not known"
 
 
@@ -40,6 +43,7 @@ class ContainerRun:
         self._task, self._spec, self._parts, self._record = task, spec, parts, record
         self._launching = launching
         self._wake = wake
+        self._log = spec.log
         self._namespace: Path | None = None
         self._image: Image | None = None
         self._live: Container | None = None
@@ -71,11 +75,10 @@ class ContainerRun:
         self._namespace = namespace
         if self._stage is Stage.STOPPED:
             return
-        if self._spec.log is not None:
-            await self._parts.sink.open(self._spec.log, self.bundle.id)
+        was_started = self._record.container(self._spec.name).started_at is not None
+        await self._open_log(was_started)
         if not self.bundle.directory.exists():
             return
-        was_started = self._record.container(self._spec.name).started_at is not None
         found = await self._parts.runtime.recover(self.bundle)
         if found is not None:
             self._live, how = found
@@ -83,6 +86,16 @@ class ContainerRun:
             self._stage = Stage.RUNNING if how == "started" else Stage.STARTING
         elif was_started:
             self._stop_with(None, LOST)
+
+    async def _open_log(self, was_started: bool) -> None:
+        if self._log is None:
+            return
+        try:
+            await self._parts.sink.open(self._log, self.bundle.id)
+        except LogTargetMissing:
+            if not was_started:
+                raise
+            self._log = None  # deleted since: AWS drops what comes then, and the container goes on
 
     def resume(self, group: TaskGroup) -> None:
         """Go on with a container that `prepare` found."""
@@ -121,6 +134,9 @@ class ContainerRun:
 
     async def release(self) -> None:
         """Unmount and delete what it used; the bundle's files go with the task's directory."""
+        if self._live is None and self.bundle.directory.exists():
+            found = await self._parts.runtime.recover(self.bundle)
+            self._live = found[0] if found is not None else None
         if self._live is not None:
             await self._live.remove()
         await self._parts.images.unmount_rootfs(self.bundle.directory)
@@ -144,7 +160,7 @@ class ContainerRun:
                 await self._start_created(self._live, group)
         except RuntimeFailure as failure:
             self._stop_with(None, f"{_error_name(failure)}: {failure}")
-        except OSError as error:
+        except (ImageError, OSError) as error:
             self._stop_with(None, f"CannotCreateContainerError: {error}")
 
     async def _start_created(self, live: Container, group: TaskGroup) -> None:
@@ -179,7 +195,7 @@ class ContainerRun:
         return f"{self._task.id}-{digits:010d}"
 
     async def _supervise(self, live: Container) -> None:
-        output = self._parts.output.follow(BundleFiles.of(self.bundle).log, self.bundle.id, self._spec.log)
+        output = self._parts.output.follow(BundleFiles.of(self.bundle).log, self.bundle.id, self._log)
         async with output:
             ended = await live.wait()
             self._exited.set()
@@ -187,7 +203,7 @@ class ContainerRun:
         self._note_exit(ended)
 
     def _note_exit(self, ended: Exit) -> None:
-        reason = OUT_OF_MEMORY if ended.oom_killed else ""
+        reason = OUT_OF_MEMORY if ended.oom_killed else SUPERVISOR_LOST if ended.supervisor_lost else ""
         self._stop_with(ended.code, reason, finished_at=ended.finished_at)
 
     def _stop_with(self, exit_code: int | None, reason: str, finished_at: float | None = None) -> None:

@@ -11,12 +11,18 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 import msgspec
+import structlog
 
 from tidegate.model.spec import TaskSpec
 from tidegate.model.status import ContainerStatus, LastStatus, Observation, Phase, StopCode
 from tidegate.node.agent.journal import Journal
 
+log = structlog.get_logger()
+
+RETRY_SECONDS = 1.0
+"""How soon a journal that could not be written is tried again."""
 REASON_LIMIT = 1024
 """ECS cuts a container's reason after so many characters."""
 
@@ -43,20 +49,47 @@ class TaskRecord:
             ),
         )
         self.phases: list[Phase] = list(self.observation.timeline)
+        self.is_behind = False
+        """The journal could not be written; nobody has been told what was said since."""
 
     def container(self, name: str) -> ContainerStatus:
         """What is known of a container."""
         return next(c for c in self.observation.containers if c.name == name)
 
     def say(self, **changes: Any) -> None:
-        """Change members of the observation, and publish it."""
+        """
+        Change members of the observation, and publish it.
+
+        If the disk is full the task goes on, and the publishing is left to `flush`.
+        """
         status = changes.get("last_status")
         if status is not None and status.rank < self.observation.last_status.rank:
             del changes["last_status"]
         self.observation = msgspec.structs.replace(
             self.observation, revision=self.observation.revision + 1, timeline=tuple(self.phases), **changes
         )
-        self.journal.write_observation(self.observation)
+        self._tell()
+
+    def flush(self) -> None:
+        """Try again to say what could not be said."""
+        if self.is_behind:
+            self._tell()
+
+    async def settle(self) -> None:
+        """Wait until all has been said."""
+        while self.is_behind:
+            await anyio.sleep(RETRY_SECONDS)
+            self.flush()
+
+    def _tell(self) -> None:
+        try:
+            self.journal.write_observation(self.observation)
+        except OSError as error:
+            if not self.is_behind:
+                log.error("cannot write a task's journal; trying again", task=self.observation.task, why=str(error))
+            self.is_behind = True
+            return
+        self.is_behind = False
         self._publish(self.observation)
 
     def note(self, **changes: Any) -> None:

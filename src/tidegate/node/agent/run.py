@@ -20,7 +20,7 @@ from tidegate.node.agent.container import ContainerRun
 from tidegate.node.agent.journal import StopRequest
 from tidegate.node.agent.parts import Parts
 from tidegate.node.agent.plan import EndTask, GiveUp, Stage, Start, Stop
-from tidegate.node.agent.record import TaskRecord
+from tidegate.node.agent.record import RETRY_SECONDS, TaskRecord
 from tidegate.node.image.images import ImageError
 from tidegate.node.network.network import NetworkFailure
 from tidegate.node.output.sink import LogTargetMissing
@@ -43,11 +43,15 @@ class TaskRun:
         self._containers = {c.name: ContainerRun(spec, c, parts, record, launching, self.wake) for c in spec.containers}
 
     def request_stop(self, request: StopRequest) -> None:
-        """Stop the task; the first request counts."""
-        if self._stop is None:
+        """Stop the task; the first request counts. On a full disk too: after a crash we are asked again."""
+        if self._stop is not None:
+            return
+        self._stop = request
+        self.wake()
+        try:
             self.record.journal.write_stop(request)
-            self._stop = request
-            self.wake()
+        except OSError as error:
+            log.warning("cannot write that a task has to stop; stopping it", task=self.spec.id, why=str(error))
 
     def wake(self) -> None:
         """Look again: something has changed."""
@@ -113,9 +117,14 @@ class TaskRun:
                 continue
             if plan.has_stopped(self.spec, known):
                 return
-            wait = None if step.wake_at is None else max(0.0, step.wake_at - self._parts.now())
-            with anyio.move_on_after(wait):
+            with anyio.move_on_after(self._patience(step)):
                 await self._changed.wait()
+            self.record.flush()
+
+    def _patience(self, step: plan.Plan) -> float | None:
+        """How long to wait for something to happen, in seconds."""
+        waits = [] if step.wake_at is None else [max(0.0, step.wake_at - self._parts.now())]
+        return min([*waits, RETRY_SECONDS] if self.record.is_behind else waits, default=None)
 
     def _notice_stop(self) -> None:
         if self._stop is None or self._is_stopping:
@@ -197,3 +206,4 @@ class TaskRun:
         await parts.cgroups.remove(self.spec.id)
         record.journal.clear()
         record.say(last_status=LastStatus.STOPPED, stopped_at=parts.now())
+        await record.settle()

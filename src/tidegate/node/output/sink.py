@@ -23,7 +23,7 @@ class LogSink(Protocol):
         """
         Make the stream (and the group, where the target says so) if needed; returns the offset to go on from.
 
-        source: identifies one container's output file for ever. Raises LogTargetMissing.
+        source: identifies one container's output file for ever. Raises LogTargetMissing, OSError.
         """
 
     async def append(self, target: LogTarget, source: str, events: Sequence[LogEvent], offset: int) -> None:

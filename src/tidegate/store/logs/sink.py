@@ -10,7 +10,7 @@ from tidegate.model.log import LogGroup, LogStream, LogTargetMissing, stream_key
 from tidegate.model.spec import LogTarget
 from tidegate.store.logs.event_log import EventLog
 from tidegate.store.logs.stream import Batch
-from tidegate.store.store import Conflict, Put, Store
+from tidegate.store.store import Conflict, Put, Store, StoreUnavailable
 
 
 class Line(Protocol):
@@ -36,8 +36,11 @@ class StreamSink:
         self._now = now
 
     async def open(self, target: LogTarget, source: str) -> int:
-        """See `LogSink.open`. Raises LogTargetMissing, StoreUnavailable, OSError."""
-        stream = await self._ensure_stream(target, may_create_group=target.create_group)
+        """See `LogSink.open`. Raises LogTargetMissing, OSError."""
+        try:
+            stream = await self._ensure_stream(target, may_create_group=target.create_group)
+        except StoreUnavailable as error:
+            raise OSError(f"cannot make log stream {target.stream}: {error}") from error
         return self._events.offset(stream, source)
 
     async def append(self, target: LogTarget, source: str, events: Sequence[Line], offset: int) -> None:

@@ -15,7 +15,7 @@ from tidegate.store.logs.merge import Window
 from tidegate.store.logs.sink import StreamSink
 from tidegate.store.logs.store import DAY_MS, LogStore, expire
 from tidegate.store.memory import MemoryStore
-from tidegate.store.store import Delete, Put, StoreUnavailable
+from tidegate.store.store import Delete, Put
 
 pytestmark = pytest.mark.anyio
 TARGET = LogTarget(group="/ecs/web", stream="web/app/1", create_group=True)
@@ -96,7 +96,7 @@ async def test_rivals_make_one_stream(sink: LogSink, store: MemoryStore) -> None
 async def test_a_store_that_cannot_write_is_heard(sink: LogSink, store: MemoryStore) -> None:
     """A stream that could not be made durable is not written to."""
     store.failure = "no space"
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(OSError, match="no space"):
         await sink.open(TARGET, "out")
     store.failure = None
     assert await sink.open(TARGET, "out") == 0
