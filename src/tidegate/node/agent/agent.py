@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import structlog
 from anyio.abc import TaskGroup
 
@@ -100,7 +101,9 @@ class Agent:
         run = self._runs.get(task)
         if run is not None and _is_stopped(run):
             del self._runs[task]
-            run.record.journal.remove()
+            run.record.journal.retire()
+            if self._group is not None:
+                self._group.start_soon(anyio.to_thread.run_sync, run.record.journal.remove)
 
     def _recover(self) -> None:
         for directory in sorted(self._tasks_directory.iterdir()):

@@ -2,12 +2,14 @@
 The directory of one task: all that the node must remember of it across a crash.
 
     spec.json          what to run; written before anything else is done
-    observation.json   the last thing said of it; written before it is said, so that revisions never go back
+    observations.json  what was said of it, one a line; written before it is said, so that revisions never go back
     stop.json          that it was told to stop, and why
     volumes/NAME/      its volumes
-    NAME/              the bundle of one container
+    c-NAME/            the bundle of one container
 
-Files are swapped in whole, and not synced: after a loss of power nothing of the task runs any more.
+Observations are appended: to swap a file in makes some file systems allocate its blocks at once, which takes longer
+than the rest of what is done here for a step of a launch. The other files are swapped in whole. Nothing is synced:
+after a loss of power nothing of the task runs any more.
 """
 
 from __future__ import annotations
@@ -24,6 +26,10 @@ from tidegate.model.spec import TaskSpec
 from tidegate.model.status import Observation, StopCode
 
 T = TypeVar("T")
+
+OBSERVATIONS = "observations.json"
+OBSERVATIONS_BYTES = 64 * 1024
+"""A file of observations that has grown so far begins anew with the last one."""
 
 
 class StopRequest(msgspec.Struct, frozen=True):
@@ -53,12 +59,31 @@ class Journal:
         return self._read("spec.json", TaskSpec)
 
     def write_observation(self, observation: Observation) -> None:
-        """Remember what is about to be said."""
-        self._write("observation.json", observation)
+        """Remember what is about to be said. Raises OSError; then what was said before still counts."""
+        path = f"{self.directory}/{OBSERVATIONS}"
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            size = os.lseek(fd, 0, os.SEEK_END)
+            line = msgspec.json.encode(observation) + b"\n"
+            if size + len(line) <= OBSERVATIONS_BYTES:
+                _append(fd, line, size, path)
+                return
+        finally:
+            os.close(fd)
+        self._swap(OBSERVATIONS, line)
 
     def read_observation(self) -> Observation | None:
-        """What was said last."""
-        return self._read("observation.json", Observation)
+        """What was said last. A line that a crash cut short was never said; it goes."""
+        path = self.directory / OBSERVATIONS
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        end = data.rfind(b"\n") + 1
+        if end < len(data):
+            os.truncate(path, end)
+        lines = data[:end].splitlines()
+        return msgspec.json.decode(lines[-1], type=Observation) if lines else None
 
     def write_stop(self, request: StopRequest) -> None:
         """Remember that the task has to stop."""
@@ -76,8 +101,15 @@ class Journal:
         """The directory of a volume."""
         return self.directory / "volumes" / name
 
+    def retire(self) -> None:
+        """Give the name free at once; `remove` takes longer. What is retired is not begun again. Raises OSError."""
+        (self.directory / "spec.json").unlink(missing_ok=True)
+        retired = self.directory.with_name(f"{self.directory.name}.retired")
+        self.directory = self.directory.rename(retired)
+
     def remove(self) -> None:
-        """Forget the task."""
+        """Forget the task. What it is goes first: what is left after a crash is not begun again."""
+        (self.directory / "spec.json").unlink(missing_ok=True)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def clear(self) -> None:
@@ -88,13 +120,14 @@ class Journal:
                     shutil.rmtree(entry.path, ignore_errors=True)
 
     def _write(self, name: str, value: msgspec.Struct) -> None:
+        self._swap(name, msgspec.json.encode(value))
+
+    def _swap(self, name: str, data: bytes) -> None:
         path = f"{self.directory}/{name}"
         aside = f"{path}.new"
         fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            data = msgspec.json.encode(value)
-            if os.write(fd, data) != len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+            _append(fd, data, 0, path)
         finally:
             os.close(fd)
         os.rename(aside, path)
@@ -105,3 +138,11 @@ class Journal:
         except FileNotFoundError:
             return None
         return msgspec.json.decode(data, type=kind)
+
+
+def _append(fd: int, data: bytes, size: int, path: str) -> None:
+    """All of it or nothing, at the end of a file of `size` bytes. Raises OSError."""
+    written = os.write(fd, data)
+    if written != len(data):
+        os.ftruncate(fd, size)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)

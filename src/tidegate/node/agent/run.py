@@ -200,10 +200,12 @@ class TaskRun:
             stopping_at=record.observation.stopping_at or now,
             execution_stopped_at=record.observation.execution_stopped_at or now,
         )
-        for container in self._containers.values():
-            await container.release()
-        await parts.network.detach(self.spec.id)
+        async with anyio.create_task_group() as group:
+            for container in self._containers.values():
+                group.start_soon(container.release)
+            group.start_soon(parts.network.detach, self.spec.id)
         await parts.cgroups.remove(self.spec.id)
-        record.journal.clear()
         record.say(last_status=LastStatus.STOPPED, stopped_at=parts.now())
+        if record.is_behind:
+            record.journal.clear()  # its files may be what fills the disk; else they go when it is forgotten
         await record.settle()

@@ -22,7 +22,8 @@ def plan_options(lowers: Sequence[Path], upper: Path, work: Path, lowers_fd: int
     Where their paths don't fit into the page, they are named through the descriptor. Raises OSError if that is too long
     as well.
     """
-    fixed = f",upperdir={_escape(str(upper))},workdir={_escape(str(work))},index=off"
+    # volatile: what a container writes ends with it, so the disk is never waited for; unmounting would sync it all.
+    fixed = f",upperdir={_escape(str(upper))},workdir={_escape(str(work))},index=off,volatile"
     for names in (
         [_escape(str(lower)) for lower in reversed(lowers)],
         [f"/proc/self/fd/{lowers_fd}/{lower.name}" for lower in reversed(lowers)],
@@ -39,19 +40,20 @@ def _escape(path: str) -> str:
 
 
 def mount_overlay(lowers: Sequence[Path], directory: Path, lowers_fd: int) -> Path:
-    """Mount at `directory`/rootfs, unless it is mounted. Raises OSError."""
+    """Mount at `directory`/rootfs, afresh unless it is mounted. Raises OSError."""
     rootfs, upper, work = directory / "rootfs", directory / "upper", directory / "work"
     if os.path.ismount(rootfs):
         return rootfs
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     top = os.stat(lowers[-1])
-    for path in (rootfs, work):
-        path.mkdir(exist_ok=True)
-    if not upper.exists():
-        # The root's owner and mode are those of the upper directory: a container sees what its image says.
-        upper.mkdir()
-        os.chown(upper, top.st_uid, top.st_gid)
-        os.chmod(upper, stat.S_IMODE(top.st_mode))
+    rootfs.mkdir(exist_ok=True)
+    for path in (upper, work):
+        # What a loss of power left may be half written, and a volatile mount's directories are not taken twice.
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir()
+    # The root's owner and mode are those of the upper directory: a container sees what its image says.
+    os.chown(upper, top.st_uid, top.st_gid)
+    os.chmod(upper, stat.S_IMODE(top.st_mode))
     syscalls.mount("overlay", str(rootfs), "overlay", 0, plan_options(lowers, upper, work, lowers_fd))
     return rootfs
 

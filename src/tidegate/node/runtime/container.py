@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -92,6 +93,9 @@ class ConmonContainer:
     async def remove(self) -> None:
         with anyio.CancelScope(shield=True):
             await self._end()
+            if self._ended is not None and not self._ended.supervisor_lost:
+                # It has ended in order: all that `delete` would do beside this is to be a process of its own.
+                shutil.rmtree(self._means.root / self.bundle.id, ignore_errors=True)
             await remove_state(self._means, self.bundle)
             self._release()
 

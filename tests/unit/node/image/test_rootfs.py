@@ -14,7 +14,10 @@ UPPER, WORK = Path("/t/upper"), Path("/t/work")
 def test_the_topmost_layer_comes_first() -> None:
     """overlayfs counts from above, an image from below."""
     lowers = [Path("/s/l/1"), Path("/s/l/2")]
-    assert plan_options(lowers, UPPER, WORK, 9) == "lowerdir=/s/l/2:/s/l/1,upperdir=/t/upper,workdir=/t/work,index=off"
+    assert (
+        plan_options(lowers, UPPER, WORK, 9)
+        == "lowerdir=/s/l/2:/s/l/1,upperdir=/t/upper,workdir=/t/work,index=off,volatile"
+    )
 
 
 def test_long_paths_are_named_through_a_descriptor() -> None:
