@@ -1,0 +1,147 @@
+"""From a task's record and its definition to what an engine runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tidegate.api import ecs
+from tidegate.model.spec import ContainerSpec, Dependency, LogTarget, TaskSpec
+from tidegate.model.status import Interface, LastStatus, TaskStatus
+from tidegate.model.task import Task, TaskDefinition
+from tidegate.reconcile.task_spec import build_task_spec
+
+INTERFACE = Interface(
+    id="eni-1",
+    attachment="a",
+    subnet="subnet-1",
+    vpc="vpc-1",
+    availability_zone="eu-north-1a",
+    address="10.64.0.9",
+    prefix_length=20,
+    gateway="10.64.0.1",
+    mac="02:74:0a:40:00:09",
+    security_groups=("sg-1",),
+)
+
+
+def build(container: dict[str, Any], overrides: dict[str, Any] | None = None, **members: Any) -> TaskSpec:
+    spec = msgspec.convert(
+        {
+            "cpu": "256",
+            "memory": "512",
+            "containerDefinitions": [{"name": "app", "image": "app:1", **container}],
+            **members,
+        },
+        ecs.TaskDefinition,
+    )
+    task = Task(
+        id="f" * 32,
+        cluster="default",
+        definition="app:3",
+        group="family:app",
+        request=msgspec.convert({"taskDefinition": "app:3", "overrides": overrides or {}}, ecs.RunTaskRequest),
+        container_ids={"app": "u"},
+        status=TaskStatus(last_status=LastStatus.PENDING, created_at=1.0),
+    )
+    return build_task_spec(task, TaskDefinition(family="app", number=3, spec=spec), INTERFACE, "eu-north-1")
+
+
+def only(spec: TaskSpec) -> ContainerSpec:
+    (container,) = spec.containers
+    return container
+
+
+def test_defaults():
+    """A container that says nothing is essential, has 30 seconds to stop, and Fargate's environment."""
+    container = only(build({}))
+
+    assert container.essential
+    assert container.stop_timeout_seconds == 30
+    assert container.environment["AWS_EXECUTION_ENV"] == "AWS_ECS_FARGATE"
+    assert container.environment["AWS_REGION"] == "eu-north-1"
+    assert (container.entry_point, container.command) == (None, None), "as the image says"
+
+
+def test_overrides():
+    """The request's overrides win: size, command replaced, environment merged by name."""
+    overrides = {
+        "cpu": "1024",
+        "memory": "2048",
+        "containerOverrides": [
+            {"name": "app", "command": ["b"], "environment": [{"name": "B", "value": "2"}], "memory": 300}
+        ],
+    }
+    environment = [{"name": "A", "value": "1"}, {"name": "B", "value": "1"}]
+    spec = build({"command": ["a"], "environment": environment, "memory": 100}, overrides)
+
+    assert (spec.cpu_units, spec.memory_mib) == (1024, 2048)
+    assert only(spec).command == ("b",)
+    assert (only(spec).environment["A"], only(spec).environment["B"]) == ("1", "2")
+    assert only(spec).memory_mib == 300
+
+
+def test_health_check_commands():
+    """CMD is an argument list, CMD-SHELL goes to the container's shell, NONE switches the check off."""
+    assert only(build({"healthCheck": {"command": ["CMD", "x", "-y"]}})).health_check.command == ("x", "-y")  # type: ignore[union-attr]
+    shell = only(build({"healthCheck": {"command": ["CMD-SHELL", "x || y"], "interval": 7}})).health_check
+    assert shell is not None
+    assert (shell.command, shell.interval_seconds) == (("/bin/sh", "-c", "x || y"), 7)
+    assert only(build({"healthCheck": {"command": ["NONE"]}})).health_check is None
+
+
+def test_log_stream():
+    """prefix/container/task, as awslogs names it."""
+    options = {
+        "awslogs-group": "/g",
+        "awslogs-region": "r",
+        "awslogs-stream-prefix": "p",
+        "awslogs-create-group": "true",
+    }
+    container = only(build({"logConfiguration": {"logDriver": "awslogs", "options": options}}))
+
+    assert container.log == LogTarget(group="/g", stream=f"p/app/{'f' * 32}", create_group=True)
+
+
+def test_the_rest_of_a_container():
+    """Every member that binds arrives where the node looks for it."""
+    container = only(
+        build(
+            {
+                "dependsOn": [{"containerName": "db", "condition": "HEALTHY"}],
+                "linuxParameters": {
+                    "initProcessEnabled": True,
+                    "capabilities": {"add": ["SYS_PTRACE"], "drop": ["ALL"]},
+                    "sharedMemorySize": 128,
+                    "tmpfs": [{"containerPath": "/t", "size": 16, "mountOptions": ["noexec"]}],
+                },
+                "ulimits": [{"name": "nofile", "softLimit": 1, "hardLimit": 2}],
+                "mountPoints": [{"sourceVolume": "v", "containerPath": "/v", "readOnly": True}],
+                "systemControls": [{"namespace": "net.core.somaxconn", "value": "1024"}],
+                "startTimeout": 9,
+                "stopTimeout": 8,
+                "user": "web",
+            },
+            volumes=[{"name": "v", "host": {}}],
+        )
+    )
+
+    assert container.depends_on == (Dependency(container="db", condition="HEALTHY"),)
+    assert container.init_process
+    assert (container.capabilities_add, container.capabilities_drop) == (("SYS_PTRACE",), ("ALL",))
+    assert container.shared_memory_mib == 128
+    assert [(t.path, t.size_mib, t.options) for t in container.tmpfs] == [("/t", 16, ("noexec",))]
+    assert [(u.name, u.soft, u.hard) for u in container.ulimits] == [("nofile", 1, 2)]
+    assert [(m.volume, m.path, m.read_only) for m in container.mounts] == [("v", "/v", True)]
+    assert container.sysctls == {"net.core.somaxconn": "1024"}
+    assert (container.start_timeout_seconds, container.stop_timeout_seconds, container.user) == (9, 8, "web")
+
+
+def test_network():
+    """The interface that the reconciler gave, with the name that AWS gives such an address."""
+    network = build({}).network
+
+    assert (network.address, network.gateway, network.mac) == ("10.64.0.9", "10.64.0.1", INTERFACE.mac)
+    assert network.hostname == "ip-10-64-0-9.eu-north-1.compute.internal"
+    assert network.security_groups == ("sg-1",)
