@@ -28,7 +28,9 @@ def new_server(tmp_path: Path, busybox: Path) -> Iterator[NewServer]:
         numbers = iter(range(100))
 
         def start(*options: str, directory: Path | None = None) -> Workload:
-            server = ServerProcess(directory or tmp_path / f"state-{next(numbers)}", *options)
+            number = next(numbers)
+            server = ServerProcess(directory or tmp_path / f"state-{number}", *options)
+            server.log = tmp_path / f"server-{number}.log"
             stack.callback(take_away, server)
             server.start()
             server.cli("image", "import", str(busybox), "--tag", "busybox")

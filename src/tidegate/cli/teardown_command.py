@@ -19,12 +19,16 @@ def command(state_dir: Path | None, yes: bool) -> None:
 
     The state directory stays: task definitions, images and logs are kept. Delete it when you don't need them.
     """
+    from tidegate.server.config import ConfigError
     from tidegate.server.teardown import teardown
 
     path = state_dir or DEFAULT_STATE_DIRECTORY
     if not yes:
         click.confirm(f"Stop all tasks of {path}?", abort=True)
-    with Console(stderr=True).status("stopping tasks") as status:
-        for line in teardown(path):
-            status.update(line)
+    try:
+        with Console(stderr=True).status("stopping tasks") as status:
+            for line in teardown(path):
+                status.update(line)
+    except (ConfigError, TimeoutError) as error:
+        raise click.ClickException(str(error) or "tasks do not end; try again") from error
     click.echo(f"Nothing of {path} runs any more; its state is kept there.")

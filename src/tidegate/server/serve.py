@@ -20,6 +20,7 @@ from tidegate.model.account import AccessKey
 from tidegate.node.network.ranges import pick_cidr
 from tidegate.server.config import Config, ConfigError
 from tidegate.server.control import ControlService
+from tidegate.server.failures import in_words
 from tidegate.server.house import House, open_house
 from tidegate.server.keyring import StoreKeyRing
 from tidegate.server.logging import configure_logging
@@ -42,9 +43,8 @@ def serve(config: Config) -> None:
     configure_logging(config)
     listener = _bind(config)
     try:
-        anyio.run(_serve, config, listener, backend="asyncio", backend_options={"use_uvloop": True})
-    except* ConfigError as group:
-        raise group.exceptions[0] from None
+        with in_words("run the server"):
+            anyio.run(_serve, config, listener, backend="asyncio", backend_options={"use_uvloop": True})
     finally:
         listener.close()
 
@@ -135,7 +135,12 @@ def _announce(house: House, endpoint: str) -> None:
     """Say where the server is: to other commands in the state directory, to people once on the terminal."""
     control = house.control
     key = control.new_key[0] if control.new_key else min(control.store.select(AccessKey), key=lambda k: k.created_at).id
-    control.state.write_listening(Listening(endpoint, os.getpid(), key))
+    try:
+        control.state.write_listening(Listening(endpoint, os.getpid(), key))
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write where the server listens into {control.state.path}: {error.strerror}"
+        ) from error
     if control.new_key is not None:
         print(
             "A root access key was made; it is shown this once "

@@ -16,6 +16,7 @@ from tidegate.kernel.process import read_cmdline
 from tidegate.model.status import LastStatus
 from tidegate.model.task import Task
 from tidegate.server.config import Config
+from tidegate.server.failures import in_words
 from tidegate.server.house import House, open_house, release_state_mount, remove_from_host
 from tidegate.server.statedir import StateDirectory
 from tidegate.store.store import Conflict, Put
@@ -34,7 +35,8 @@ def teardown(directory: Path) -> Iterator[str]:
     yield "ending the server"
     end_server(state)
     yield "stopping tasks"
-    anyio.run(_stop_and_remove, Config(directory), backend="asyncio")
+    with in_words("tear the server down"):
+        anyio.run(_stop_and_remove, Config(directory), backend="asyncio")
     release_state_mount(state)
 
 
