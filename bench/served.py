@@ -18,7 +18,7 @@ from tidegate.cli.target import Target, read_target
 OBEYS = ("sh", "-c", "trap 'exit 0' TERM; sleep 3600 & wait")
 """Obeys SIGTERM, which process 1 has to ask for."""
 IDLES = ("sleep", "86400")
-POLL_SECONDS = 0.002
+POLL_SECONDS = 0.001
 DEADLINE_SECONDS = 180
 
 
@@ -30,7 +30,6 @@ class Served:
         self.target = target
         self.client = Client(target)
         self._subnets = default_subnets(target)
-        self.last = ""
 
     @property
     def pid(self) -> int:
