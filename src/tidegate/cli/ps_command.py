@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from tidegate.cli.tasks import (
     why_stopped,
 )
 
+PIPE_WIDTH = 2000
+
 
 @click.command("ps")
 @state_option
@@ -40,14 +43,15 @@ def command(state_dir: Path | None, cluster: str, include_stopped: bool, quiet: 
     if not tasks:
         click.echo("No tasks run. Start one: tidegate run nginx:latest -p 8080:80")
         return
-    Console().print(_table(tasks, include_stopped))
+    # For a pipe, a task is one line, however long.
+    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(_table(tasks, include_stopped))
 
 
 def _table(tasks: list[ecs.Task], with_reason: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     names = ["TASK", "DEFINITION", "STATUS", "HEALTH", "ADDRESS", "PORTS", "AGE"]
     for name in [*names, "REASON"] if with_reason else names:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name not in ("PORTS", "REASON"))
     for task in tasks:
         status, health = task.last_status or "", task.health_status or "UNKNOWN"
         row = [

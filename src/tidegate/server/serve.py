@@ -41,6 +41,8 @@ SHUTDOWN_SECONDS = 5
 def serve(config: Config) -> None:
     """Run until SIGINT or SIGTERM. Raises ConfigError."""
     configure_logging(config)
+    if os.geteuid() != 0:
+        raise ConfigError("cannot run the server: it makes namespaces, mounts and cgroups, which takes root; use sudo")
     listener = _bind(config)
     try:
         with in_words("run the server"):

@@ -246,3 +246,45 @@ async def test_security_groups_reach_the_engine():
         (rules,) = h.engine.security_groups.values()
 
     assert [rule.group for rule in rules.ingress] == [rules.id]
+
+
+class MoodyEngine(SimEngine):
+    """An engine that refuses for a while."""
+
+    def __init__(self) -> None:
+        super().__init__([NODE])
+        self.refusals = {"groups": 0, "stop": 0}
+
+    async def apply_security_groups(self, groups: Any) -> None:
+        self._refuse("groups")
+        await super().apply_security_groups(groups)
+
+    async def stop(self, task: str, reason: str, code: Any = "UserInitiated") -> None:
+        self._refuse("stop")
+        await super().stop(task, reason, code)
+
+    def _refuse(self, what: str) -> None:
+        if self.refusals[what]:
+            self.refusals[what] -= 1
+            raise OSError(f"cannot do {what} now")
+
+
+@pytest.mark.parametrize("what", ["groups", "stop"])
+async def test_an_engine_that_fails_is_asked_again(what: str):
+    """A call that fails is made again, and what was to be done after it is not forgotten."""
+    store, engine = MemoryStore(), MoodyEngine()
+    await ensure_account(store, CTX.account, CTX.region, "10.64.0.0/16", anyio.current_time)
+    engine.refusals[what] = 3
+    async with engine.open(), anyio.create_task_group() as group:
+        group.start_soon(TaskLoop(store, engine, CTX.region, anyio.current_time).run)
+        h = House(store, engine, Ecs(store, anyio.current_time))
+        tasks = await h.run(await h.register("sim/run"), count=3)
+        for task in tasks:
+            await h.until(task, status("RUNNING"))
+        for task in tasks:
+            await h.stop(task)
+        for task in tasks:
+            await h.until(task, status("STOPPED"))
+        await anyio.sleep(5)
+        assert engine.refusals[what] == 0
+        group.cancel_scope.cancel()

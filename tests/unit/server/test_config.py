@@ -31,3 +31,16 @@ def test_refuses(options: dict[str, Any], why: str):
 def test_no_auth_on_loopback(address: str):
     """Signatures may be switched off where only this host can connect."""
     assert Config(Path("/state"), address=address, insecure_no_auth=True).insecure_no_auth
+
+
+@pytest.mark.parametrize("cidr", ["10.0.0.0/16", "10.213.7.0/24", "172.16.0.0/20"])
+def test_ranges_for_tasks(cidr: str):
+    """A private range of any size that EC2's smallest subnets fit into."""
+    assert Config(Path("/state"), vpc_cidr=cidr).vpc_cidr == cidr
+
+
+@pytest.mark.parametrize("cidr", ["10.0.0.0/15", "10.0.0.0/25", "x", "fd00::/16"])
+def test_ranges_that_are_refused(cidr: str):
+    """Too large, too small, or no range at all."""
+    with pytest.raises(ConfigError, match="for the VPC"):
+        Config(Path("/state"), vpc_cidr=cidr)
