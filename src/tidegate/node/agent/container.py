@@ -209,8 +209,9 @@ class ContainerRun:
     def _stop_with(self, exit_code: int | None, reason: str, finished_at: float | None = None) -> None:
         self._stage = Stage.STOPPED
         self._record.say_container(
-            self._spec.name, state="STOPPED", exit_code=exit_code, reason=reason, finished_at=finished_at
+            self._spec.name, quietly=True, state="STOPPED", exit_code=exit_code, reason=reason, finished_at=finished_at
         )
+        self._record.has_news = True
         self._wake()
 
     async def _watch_health(self, live: Container) -> None:

@@ -51,6 +51,8 @@ class TaskRecord:
         self.phases: list[Phase] = list(self.observation.timeline)
         self.is_behind = False
         """The journal could not be written; nobody has been told what was said since."""
+        self.has_news = False
+        """Something was noted that is to be said before the run waits, if nothing else is said by then."""
 
     def container(self, name: str) -> ContainerStatus:
         """What is known of a container."""
@@ -68,6 +70,7 @@ class TaskRecord:
         self.observation = msgspec.structs.replace(
             self.observation, revision=self.observation.revision + 1, timeline=tuple(self.phases), **changes
         )
+        self.has_news = False
         self._tell()
 
     def flush(self) -> None:

@@ -117,6 +117,8 @@ class TaskRun:
                 continue
             if plan.has_stopped(self.spec, known):
                 return
+            if self.record.has_news:
+                self.record.say()
             with anyio.move_on_after(self._patience(step)):
                 await self._changed.wait()
             self.record.flush()
