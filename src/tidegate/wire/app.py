@@ -8,9 +8,9 @@ the service's protocol has it. One line is logged a request; never a body.
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -102,7 +102,11 @@ class Exchange:
 
 
 class Application:
-    """See the module. keys None: signatures are not looked at (--insecure-no-auth)."""
+    """
+    See the module.
+
+    keys None: signatures are not looked at (--insecure-no-auth). tells_successes: log requests that went well too.
+    """
 
     def __init__(
         self,
@@ -110,7 +114,10 @@ class Application:
         identity: Identity,
         keys: KeyRing | None,
         health: Callable[[], Mapping[str, object]],
+        *,
+        tells_successes: bool = True,
     ) -> None:
+        self._tells_successes = tells_successes
         self._identity = identity
         self._keys = keys
         self._health = health
@@ -127,17 +134,21 @@ class Application:
             await _send(send, 200, "application/json", msgspec.json.encode(dict(self._health())), {})
             return
         began = time.perf_counter()
-        exchange = Exchange(str(uuid.uuid4()), self._fallback)
+        exchange = Exchange(_request_id(), self._fallback)
         try:
             request = await _read_request(scope, receive)
         except ClientGone:
             return
         except BodyTooLarge as error:
             body, headers = self._render(exchange, WireError("RequestEntityTooLargeException", str(error), 413))
+        except WireError as error:
+            body, headers = self._render(exchange, error)
         else:
             body, headers = await self._answer(exchange, request)
         headers = {"x-amzn-requestid": exchange.id, **headers}
         await _send(send, exchange.status, exchange.service.codec.content_type, body, headers)
+        if exchange.status < 400 and not self._tells_successes:
+            return
         log.info(
             "request",
             service=exchange.service.api.SERVICE,
@@ -217,9 +228,17 @@ def _parameters(request: SignedRequest) -> dict[str, str]:
 
 
 def _body(request: SignedRequest) -> bytes:
-    if request.method == "GET" and "x-amz-target" not in request.headers:
-        return urlencode(request.query).encode()
-    return request.body
+    """With the query's parameters, where there are any: they are as good as the form's."""
+    if not request.query or "x-amz-target" in request.headers:
+        return request.body
+    query = urlencode(request.query).encode()
+    return query + b"&" + request.body if request.body else query
+
+
+def _request_id() -> str:
+    """A random UUID, without the cost of the class."""
+    text = os.urandom(16).hex()
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
 
 def _internal(exchange: Exchange) -> ServiceError:
@@ -235,7 +254,7 @@ async def _read_request(scope: Scope, receive: Receive) -> SignedRequest:
     query = scope["query_string"]
     return SignedRequest(
         method=scope["method"],
-        path=scope["path"],
+        path=scope.get("raw_path", b"/").decode("latin-1"),
         query=parse_form(query.decode("latin-1")) if query else (),
         headers=headers,
         body=await read_body(receive, headers),

@@ -22,7 +22,7 @@ async def read_body(
 ) -> bytes:
     """The whole body. Raises BodyTooLarge as soon as that is clear, ClientGone."""
     announced = headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limit:
+    if announced.isascii() and announced.isdigit() and int(announced) > limit:
         raise BodyTooLarge(f"The request body is longer than {limit} bytes.")
     parts: list[bytes] = []
     size = 0

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from xml.sax.saxutils import escape
 
 import msgspec
 
 from tidegate.api.shape import Operation, ServiceError, Shape
 from tidegate.wire.query import Query
 from tidegate.wire.validation import WireError, explain
+from tidegate.wire.xml import xml_text
 
 
 class Ec2Query(Query):
@@ -38,7 +38,7 @@ class Ec2Query(Query):
     def write_error(self, error: ServiceError, request_id: str) -> tuple[bytes, Mapping[str, str]]:
         """The body of an error, and headers beside it."""
         return (
-            f"<Response><Errors><Error><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+            f"<Response><Errors><Error><Code>{xml_text(error.code)}</Code><Message>{xml_text(error.message)}</Message>"
             f"</Error></Errors><RequestID>{request_id}</RequestID></Response>"
         ).encode(), {}
 

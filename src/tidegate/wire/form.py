@@ -35,6 +35,8 @@ def to_tree(pairs: list[tuple[str, str]]) -> Tree:
         steps = name.split(".")
         if len(steps) > DEEPEST:
             raise WireError("MalformedQueryString", f"The parameter {name[:100]} is nested too deeply.")
+        if "" in steps:
+            raise WireError("MalformedQueryString", f"The parameter '{name[:100]}' has an empty part in its name.")
         for step in steps:
             node = node.setdefault(step, {})
         if "" in node:
@@ -64,7 +66,7 @@ class FormReader:
     def _value(self, member: Member, tree: Tree) -> Any:
         match member.type:
             case "structure":
-                return self.structure(member.of, tree)
+                return tree[""] if tree.get("") else self.structure(member.of, tree)
             case "list":
                 return self._list(member, tree)
             case "map":
@@ -74,14 +76,13 @@ class FormReader:
             case _:
                 return tree.get("")
 
-    def _list(self, member: Member, tree: Tree) -> list[Any] | None:
+    def _list(self, member: Member, tree: Tree) -> Any:
         items = tree
         if not (self._lists_are_flat or member.is_flat):
-            if tree.get("") == "" and len(tree) == 1:
-                return []
             items = tree.get(member.of.request, {})
-        elif tree.get("") == "" and len(tree) == 1:
-            return []
+        if not items.keys() - {""} and "" in tree:
+            # `List=` is an empty one; any other value is not a list: the check against the shape says so
+            return tree[""] or []
         return [self._value(member.of, items[number]) for number in _numbers(items)]
 
     def _map(self, member: Member, tree: Tree) -> dict[str, Any]:
@@ -106,4 +107,4 @@ def _find(tree: Tree, path: str) -> Tree | None:
 
 
 def _numbers(tree: Tree) -> list[str]:
-    return sorted((key for key in tree if key.isdigit() and len(key) < 10), key=int)
+    return sorted((key for key in tree if key.isascii() and key.isdigit() and len(key) < 10), key=int)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
-from xml.sax.saxutils import escape
 
 import msgspec
 
 from tidegate.api.shape import Operation, ServiceError, Shape
 from tidegate.wire.form import FormReader, parse_form, to_tree
 from tidegate.wire.validation import WireError, explain
-from tidegate.wire.xml import XmlWriter
+from tidegate.wire.xml import XmlWriter, xml_text
 
 
 class Query:
@@ -63,7 +62,7 @@ class Query:
         kind = "Receiver" if error.status >= 500 else "Sender"
         return (
             f'<ErrorResponse xmlns="{self._api.XML_NAMESPACE}"><Error><Type>{kind}</Type>'
-            f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message></Error>"
+            f"<Code>{xml_text(error.code)}</Code><Message>{xml_text(error.message)}</Message></Error>"
             f"<RequestId>{request_id}</RequestId></ErrorResponse>"
         ).encode(), {}
 

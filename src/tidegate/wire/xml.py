@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
@@ -12,6 +13,13 @@ import msgspec
 
 from tidegate.api.shape import Member, Shape
 from tidegate.wire.timestamps import format_timestamp
+
+_NO_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+
+
+def xml_text(text: str) -> str:
+    """Escaped; what XML has no way to write (control characters) becomes U+FFFD."""
+    return escape(_NO_XML.sub("\ufffd", text), {"\r": "&#13;"})
 
 
 class XmlWriter:
@@ -32,7 +40,8 @@ class XmlWriter:
             if value is None:
                 continue
             if member.attribute:
-                attributes += f" {member.answer}={quoteattr(_scalar(member, value))}"
+                text = _NO_XML.sub("\ufffd", _scalar(member, value))
+                attributes += f" {member.answer}={quoteattr(text)}"
             else:
                 elements.append(self._element(member, value))
         return attributes, elements
@@ -52,7 +61,7 @@ class XmlWriter:
             case "map":
                 return self._map(member, value)
             case _:
-                return f"<{name}>{escape(_scalar(member, value))}</{name}>"
+                return f"<{name}>{xml_text(_scalar(member, value))}</{name}>"
 
     def _map(self, member: Member, value: Mapping[str, Any]) -> str:
         key, inner = member.of
