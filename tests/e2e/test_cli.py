@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.server import PROGRAM, ServerProcess, until
+from fixtures.server import PROGRAM, ServerProcess, leftovers, until
 
 pytestmark = pytest.mark.host
 
@@ -204,14 +204,19 @@ def test_refused_configurations(tmp_path: Path, options: list[str], why: str):
 
 
 def test_range_that_the_host_uses(server: ServerProcess, tmp_path: Path):
-    """A range that another server has is refused in words."""
+    """A range that another server has is refused in words; nothing is made, and another one can be named."""
     (vpc,) = server.client("ec2").describe_vpcs()["Vpcs"]
     taken = vpc["CidrBlock"]
-    directory = str(tmp_path / "state")
-    done = program("server", "--state-dir", directory, "--listen", "127.0.0.1:0", "--vpc-cidr", taken)
-    program("teardown", "--yes", "--state-dir", directory)
+    other = ServerProcess(tmp_path / "state", "--vpc-cidr", "10.214.0.0/20")
+    done = program("server", "--state-dir", str(other.state.path), "--listen", "127.0.0.1:0", "--vpc-cidr", taken)
     assert done.returncode == 1
     assert taken in done.stderr
+    assert leftovers(other) == []
+    try:
+        other.start()
+    finally:
+        other.teardown()
+    assert leftovers(other) == []
 
 
 def test_not_root(tmp_path: Path):

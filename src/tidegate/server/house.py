@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Network, ip_network
 from typing import Literal
 
 import anyio
@@ -32,6 +33,7 @@ from tidegate.node.image.skopeo import RegistryOptions
 from tidegate.node.image.store import ImageStore
 from tidegate.node.network.bridge import BridgeNetwork
 from tidegate.node.network.network import NetworkFailure
+from tidegate.node.network.ranges import find_taken_ranges
 from tidegate.node.network.resolver import resolver_lines
 from tidegate.node.output.reader import OutputReader
 from tidegate.node.output.sink import LogSink
@@ -120,7 +122,7 @@ async def open_control(config: Config, choose_cidr: Callable[[str], str]) -> Asy
     try:
         account = store.get(Account, "account")
         if account is None:
-            cidr = config.vpc_cidr or choose_cidr(state.instance)
+            cidr = _free_range(config.vpc_cidr) if config.vpc_cidr else choose_cidr(state.instance)
             account = await ensure_account(store, config.account_id, config.region, cidr, time.time)
         sealer = Sealer.open(state.master_key)
         new_key = await ensure_root_key(store, sealer, time.time)
@@ -128,6 +130,16 @@ async def open_control(config: Config, choose_cidr: Callable[[str], str]) -> Asy
             yield Control(state, store, logs, sealer, account, new_key)
     finally:
         await store.close()
+
+
+def _free_range(cidr: str) -> str:
+    """The range, if this host does not use it: looked at before anything is kept. Raises ConfigError."""
+    wanted = IPv4Network(cidr)
+    for text in find_taken_ranges():
+        taken = ip_network(text, strict=False)
+        if isinstance(taken, IPv4Network) and wanted.overlaps(taken):
+            raise ConfigError(f"cannot use {cidr} for the VPC: this host uses {taken}. Name another with --vpc-cidr")
+    return cidr
 
 
 @asynccontextmanager
