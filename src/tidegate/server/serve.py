@@ -92,7 +92,8 @@ def application(config: Config, house: House) -> Application:
     def health() -> Mapping[str, object]:
         return {"status": "ok", "version": __version__, "region": control.account.region, "runtime": node.runtime_name}
 
-    return Application(services, Identity(control.account.id, control.account.region), keys, health)
+    identity = Identity(control.account.id, control.account.region)
+    return Application(services, identity, keys, health, tells_successes=config.verbose)
 
 
 class _QuietServer(uvicorn.Server):
