@@ -2,7 +2,8 @@
 Children by posix_spawn: the big process is never forked, and nothing is inherited but what is named.
 
 A child gets a session of its own (Ctrl-C at the server's terminal is not for it), default signal dispositions, an
-empty signal mask, and exactly the environment and descriptors it is given.
+empty signal mask, and exactly the environment and descriptors it is given. Signals 32 and 33, which belong to the C
+library and have no names, are left ignored: its posix_spawn does that, and its programs set them again.
 """
 
 from __future__ import annotations

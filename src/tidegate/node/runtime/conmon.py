@@ -22,10 +22,11 @@ from tidegate.node.runtime.bundle import BundleFiles, Created, identify
 from tidegate.node.runtime.cgroup.cgroups import Cgroups
 from tidegate.node.runtime.container import ConmonContainer, Means, remove_state
 from tidegate.node.runtime.runtime import Bundle, RuntimeFailure
-from tidegate.node.runtime.supervise import kill_supervisors, start_supervisor
+from tidegate.node.runtime.supervise import is_being_started, kill_supervisors, start_supervisor
 from tidegate.node.runtime.toolchain import Toolchain
 
 _CREATES_PER_CPU = 4
+_POLL_SECONDS = 0.01
 
 
 class ConmonRuntime:
@@ -70,13 +71,24 @@ class ConmonRuntime:
         if created is None:
             await self._discard(bundle)
             return None
-        container = ConmonContainer(bundle, created, self._means)
+        await self._wait_for_start(bundle)
+        container = ConmonContainer(bundle, created, self._means, is_recovered=True)
         if not gate.gate_path(self._means.root, bundle.id).exists() or files.read_exit() is not None:
             return container, "started"
         if container.is_supervised:
             return container, "created"
         await self._discard(bundle)
         return None
+
+    async def _wait_for_start(self, bundle: Bundle) -> None:
+        """
+        Let a `start` that outlived its caller come to its end: two at once disturb each other.
+
+        Killing it is no way out: the container would die of a broken pipe (see `gate`).
+        """
+        with anyio.move_on_after(self._means.timeout_seconds):
+            while is_being_started(bundle.id):  # noqa: ASYNC110 - another process is awaited
+                await anyio.sleep(_POLL_SECONDS)
 
     async def _create(self, bundle: Bundle, config: Mapping[str, Any]) -> ConmonContainer:
         means, files = self._means, BundleFiles.of(bundle)

@@ -23,6 +23,8 @@ from tidegate.node.runtime.toolchain import Toolchain
 
 _KILLED = 128 + signal.SIGKILL
 _END_SECONDS = 10
+_OTHER_START_SECONDS = 1
+_POLL_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,13 @@ class Means:
 class ConmonContainer:
     """See the contract. Holds a pidfd of the container and of its supervisor while they live."""
 
-    def __init__(self, bundle: Bundle, created: Created, means: Means) -> None:
+    def __init__(self, bundle: Bundle, created: Created, means: Means, *, is_recovered: bool = False) -> None:
         self.bundle = bundle
         self.pid = created.container.pid
         self._means = means
         self._files = BundleFiles.of(bundle)
         self._ended: Exit | None = None
+        self._is_recovered = is_recovered
         self._process = created.container.open()
         self._supervisor = created.supervisor.open()
 
@@ -65,13 +68,15 @@ class ConmonContainer:
 
     async def start(self) -> None:
         means = self._means
-        fifo = gate.gate_path(means.root, self.bundle.id)
         try:
-            await gate.open_gate(means.tools.kind, fifo, self.pid, means.timeout_seconds)
-        except FileNotFoundError:
-            await self._start_by_runtime()
-        except (gate.GateClosed, OSError) as error:
+            fifo = gate.gate_path(means.root, self.bundle.id)
+            is_open = await gate.open_gate(
+                means.tools.kind, fifo, self._process, self.pid, is_touched=self._is_recovered
+            )
+        except OSError as error:
             raise RuntimeFailure("start", f"cannot start container {self.bundle.id}: {error}") from error
+        if not is_open:
+            await self._start_by_runtime()
 
     async def wait(self) -> Exit:
         if self._ended is None and self._supervisor is not None:
@@ -102,10 +107,22 @@ class ConmonContainer:
     async def _start_by_runtime(self) -> None:
         try:
             finished = await self._means.run_runtime("start", self.bundle.id)
+            why = clean_message(finished.output) or f"start ended with {finished.code}"
+            if finished.code == 0:
+                return
         except (TimeoutError, OSError) as error:
-            raise RuntimeFailure("start", f"cannot start container {self.bundle.id}: {error}") from error
-        if finished.code != 0:
-            raise RuntimeFailure("start", clean_message(finished.output) or f"start ended with {finished.code}")
+            why = f"cannot start container {self.bundle.id}: {error}"
+        if not await self._is_started_by_another():
+            raise RuntimeFailure("start", why)
+
+    async def _is_started_by_another(self) -> bool:
+        """A `start` that an earlier process of ours called may have outlived it, and come first."""
+        fifo = gate.gate_path(self._means.root, self.bundle.id)
+        with anyio.move_on_after(_OTHER_START_SECONDS):
+            while fifo.exists():  # noqa: ASYNC110 - another process is awaited
+                await anyio.sleep(_POLL_SECONDS)
+        is_alive = self._process is not None and not pidfd.has_exited(self._process)
+        return not fifo.exists() and (is_alive or self._files.read_exit() is not None)
 
     async def _settle(self) -> Exit:
         """The end, from memory, from disk, or made sure of now; kept in both."""

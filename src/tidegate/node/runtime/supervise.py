@@ -90,6 +90,11 @@ def find_supervisors(directory: Path) -> Iterator[int]:
             yield pid
 
 
+def is_being_started(container: str) -> bool:
+    """A `start` that an earlier process of ours called is still at work."""
+    return any(process.read_cmdline(pid)[-2:] == ("start", container) for pid in process.list_pids())
+
+
 def kill_supervisors(directory: Path) -> bool:
     """SIGKILL to all that work for the bundle, with the runtime they are just calling; True if there were any."""
     found = False

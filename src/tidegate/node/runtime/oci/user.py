@@ -17,6 +17,7 @@ from tidegate.node.runtime.runtime import RuntimeFailure
 
 _FILE_LIMIT_BYTES = 4 << 20
 _MAX_ID = (1 << 31) - 1
+_ID_DIGITS = 10
 _SYS_OPENAT2 = 437
 _RESOLVE_IN_ROOT = 0x10
 _RESOLVE_NO_MAGICLINKS = 0x02
@@ -49,7 +50,7 @@ def find_user(rootfs: Path, user: str) -> ProcessUser:
     name = name or "0"
     entry = _find_passwd(_read(rootfs, "etc/passwd"), name)
     if entry is None:
-        if not name.isdigit():
+        if not _is_number(name):
             raise RuntimeFailure("start", f"unable to find user {name}: no matching entries in passwd file")
         entry = ("", _number(name), 0, "/")
     login, uid, gid, home = entry
@@ -94,7 +95,7 @@ def _read(rootfs: Path, path: str) -> list[list[str]]:
 
 def _find_passwd(rows: list[list[str]], name: str) -> tuple[str, int, int, str] | None:
     """(login, uid, gid, home) of a name or, failing that, a uid."""
-    valid = [row for row in rows if len(row) >= 4 and row[2].isdigit() and row[3].isdigit()]
+    valid = [row for row in rows if len(row) >= 4 and _is_id(row[2]) and _is_id(row[3])]
     for column in (0, 2):
         for row in valid:
             if row[column] == name:
@@ -104,19 +105,29 @@ def _find_passwd(rows: list[list[str]], name: str) -> tuple[str, int, int, str] 
 
 def _find_gid(rows: list[list[str]], group: str) -> int:
     for row in rows:
-        if row[0] == group and len(row) >= 3 and row[2].isdigit():
+        if row[0] == group and len(row) >= 3 and _is_id(row[2]):
             return int(row[2])
-    if group.isdigit():
+    if _is_number(group):
         return _number(group)
     raise RuntimeFailure("start", f"unable to find group {group}: no matching entries in group file")
 
 
 def _supplementary(rows: list[list[str]], login: str, gid: int) -> tuple[int, ...]:
-    members = (row for row in rows if len(row) >= 4 and row[2].isdigit() and login in row[3].split(","))
+    members = (row for row in rows if len(row) >= 4 and _is_id(row[2]) and login in row[3].split(","))
     return tuple(sorted({int(row[2]) for row in members if login} - {gid}))
 
 
+def _is_number(text: str) -> bool:
+    """ASCII digits alone: str.isdigit() takes characters that int() does not."""
+    return text.isascii() and text.isdigit()
+
+
+def _is_id(text: str) -> bool:
+    # By length first: int() of thousands of digits raises.
+    return _is_number(text) and len(text) <= _ID_DIGITS and int(text) <= _MAX_ID
+
+
 def _number(text: str) -> int:
-    if int(text) > _MAX_ID:
+    if not _is_id(text):
         raise RuntimeFailure("start", f"uids and gids must be in range 0-{_MAX_ID}")
     return int(text)
