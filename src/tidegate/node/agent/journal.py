@@ -17,15 +17,18 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+import structlog
 
 from tidegate.model.spec import TaskSpec
 from tidegate.model.status import Observation, StopCode
 
 T = TypeVar("T")
+log = structlog.get_logger()
 
 OBSERVATIONS = "observations.json"
 OBSERVATIONS_BYTES = 64 * 1024
@@ -82,8 +85,10 @@ class Journal:
         end = data.rfind(b"\n") + 1
         if end < len(data):
             os.truncate(path, end)
-        lines = data[:end].splitlines()
-        return msgspec.json.decode(lines[-1], type=Observation) if lines else None
+        for line in reversed(data[:end].splitlines()):
+            with suppress(msgspec.DecodeError):  # what a loss of power left of a block
+                return msgspec.json.decode(line, type=Observation)
+        return None
 
     def write_stop(self, request: StopRequest) -> None:
         """Remember that the task has to stop."""
@@ -137,7 +142,14 @@ class Journal:
             data = (self.directory / name).read_bytes()
         except FileNotFoundError:
             return None
-        return msgspec.json.decode(data, type=kind)
+        try:
+            return msgspec.json.decode(data, type=kind)
+        except msgspec.DecodeError as error:
+            # After a loss of power a file may be empty or hold anything; nothing of the task runs any more then.
+            log.warning(
+                "a task's file can't be read; it counts as missing", file=name, task=self.directory.name, why=str(error)
+            )
+            return None
 
 
 def _append(fd: int, data: bytes, size: int, path: str) -> None:

@@ -90,3 +90,17 @@ def test_what_is_retired_is_not_begun_again(journal: Journal) -> None:
     assert journal.read_spec() is None
     journal.remove()
     assert list(home.parent.iterdir()) == []
+
+
+def test_files_that_a_loss_of_power_spoilt(tmp_path: Path):
+    """A file of zeros counts as missing, a spoilt last line as never written: the node opens, whatever it finds."""
+    journal = Journal(tmp_path / "task")
+    journal.create(task_spec(ContainerSpec(name="app", image="sim/run")))
+    said = Observation(task="t", revision=1, last_status=LastStatus.RUNNING)
+    journal.write_observation(said)
+    with (journal.directory / "observations.json").open("ab") as file:
+        file.write(b"\0\0\0\n")
+    assert journal.read_observation() == said
+
+    (journal.directory / "spec.json").write_bytes(b"\0" * 100)
+    assert journal.read_spec() is None
