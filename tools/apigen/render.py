@@ -50,8 +50,8 @@ def _header(model: ServiceModel, source: str) -> str:
         "from __future__ import annotations\n\n"
         "from typing import Annotated, Any, Literal, Protocol\n\n"
         "from msgspec import Meta, field\n\n"
-        "from tidegate.api.shape import Context, Member, Operation, ServiceError, Shape, Timestamp\n\n"
-        "_ = (Annotated, Any, Literal, Meta, field, Member, Timestamp)"
+        "from tidegate.api.shape import Context, Integer, Long, Member, Operation, ServiceError, Shape, Timestamp\n\n"
+        "_ = (Annotated, Any, Literal, Meta, field, Integer, Long, Member, Timestamp)"
     )
 
 

@@ -11,16 +11,32 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 RESERVED = {"str", "int", "float", "bool", "bytes", "list", "dict", "object", "field", "tuple"}
 """Names that annotations below use: a member of that name would hide them in its class."""
-TAKEN_CLASSES = {"Operation", "Context", "Shape", "ServiceError", "Member", "Meta", "Timestamp", "Annotated", "Literal"}
+TAKEN_CLASSES = {
+    "Operation",
+    "Context",
+    "Shape",
+    "ServiceError",
+    "Member",
+    "Meta",
+    "Timestamp",
+    "Integer",
+    "Long",
+    "Annotated",
+    "Any",
+    "Literal",
+    "Protocol",
+    "Api",
+}
 SCALARS = {
-    "integer": "int",
-    "long": "int",
+    "integer": "Integer",
+    "long": "Long",
     "float": "float",
     "double": "float",
     "boolean": "bool",
     "blob": "bytes",
     "timestamp": "Timestamp",
 }
+WIDTHS = {"Integer": 32, "Long": 64}
 
 
 def class_name(shape: Shape) -> str:
@@ -49,6 +65,9 @@ def annotation(shape: Shape) -> str:
 
 def _constrained(base: str, shape: Shape) -> str:
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
+    if base in WIDTHS and (least, most) != (None, None):  # a bound may be set once: both are then set here
+        widest = 2 ** (WIDTHS[base] - 1)
+        base, least, most = "int", -widest if least is None else least, widest - 1 if most is None else most
     is_sized = base == "str" or base.startswith(("tuple", "dict", "bytes"))
     names = ("min_length", "max_length") if is_sized else ("ge", "le")
     arguments = [
@@ -70,9 +89,10 @@ def python_pattern(pattern: str | None) -> str | None:
     """
     if pattern is None or "\\p{" in pattern:
         return None
-    anchored = f"^(?:{pattern.removeprefix('^').removesuffix('$')})$" if pattern else None
+    # not ^ and $: $ is also before a newline at the end
+    anchored = rf"\A(?:{pattern.removeprefix('^').removesuffix('$')})\Z"
     try:
-        re.compile(anchored or "")
+        re.compile(anchored)
     except re.error:
         return None
     return anchored

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Protocol
 
 from msgspec import Meta, field
 
-from tidegate.api.shape import Context, Member, Operation, ServiceError, Shape, Timestamp
+from tidegate.api.shape import Context, Integer, Long, Member, Operation, ServiceError, Shape, Timestamp
 
-_ = (Annotated, Any, Literal, Meta, field, Member, Timestamp)
+_ = (Annotated, Any, Literal, Meta, field, Integer, Long, Member, Timestamp)
 
 AttachmentStatus = Literal['attaching', 'attached', 'detaching', 'detached']
 AvailabilityZoneOptInStatus = Literal['opt-in-not-required', 'opted-in', 'not-opted-in']
@@ -43,8 +43,8 @@ class AuthorizeSecurityGroupEgressRequest(Shape, frozen=True, kw_only=True, omit
     source_security_group_name: str | None = field(name="SourceSecurityGroupName", default=None)
     source_security_group_owner_id: str | None = field(name="SourceSecurityGroupOwnerId", default=None)
     ip_protocol: str | None = field(name="IpProtocol", default=None)
-    from_port: int | None = field(name="FromPort", default=None)
-    to_port: int | None = field(name="ToPort", default=None)
+    from_port: Integer | None = field(name="FromPort", default=None)
+    to_port: Integer | None = field(name="ToPort", default=None)
     cidr_ip: str | None = field(name="CidrIp", default=None)
     ip_permissions: tuple[IpPermission, ...] | None = field(name="IpPermissions", default=None)
 
@@ -54,14 +54,14 @@ class AuthorizeSecurityGroupEgressResult(Shape, frozen=True, kw_only=True, omit_
 
 class AuthorizeSecurityGroupIngressRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     cidr_ip: str | None = field(name="CidrIp", default=None)
-    from_port: int | None = field(name="FromPort", default=None)
+    from_port: Integer | None = field(name="FromPort", default=None)
     group_id: str | None = field(name="GroupId", default=None)
     group_name: str | None = field(name="GroupName", default=None)
     ip_permissions: tuple[IpPermission, ...] | None = field(name="IpPermissions", default=None)
     ip_protocol: str | None = field(name="IpProtocol", default=None)
     source_security_group_name: str | None = field(name="SourceSecurityGroupName", default=None)
     source_security_group_owner_id: str | None = field(name="SourceSecurityGroupOwnerId", default=None)
-    to_port: int | None = field(name="ToPort", default=None)
+    to_port: Integer | None = field(name="ToPort", default=None)
     tag_specifications: tuple[TagSpecification, ...] | None = field(name="TagSpecifications", default=None)
     dry_run: bool | None = field(name="DryRun", default=None)
 
@@ -98,9 +98,9 @@ class BlockPublicAccessStates(Shape, frozen=True, kw_only=True, omit_defaults=Tr
     internet_gateway_block_mode: BlockPublicAccessMode | None = field(name="InternetGatewayBlockMode", default=None)
 
 class ConnectionTrackingConfiguration(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    tcp_established_timeout: int | None = field(name="TcpEstablishedTimeout", default=None)
-    udp_stream_timeout: int | None = field(name="UdpStreamTimeout", default=None)
-    udp_timeout: int | None = field(name="UdpTimeout", default=None)
+    tcp_established_timeout: Integer | None = field(name="TcpEstablishedTimeout", default=None)
+    udp_stream_timeout: Integer | None = field(name="UdpStreamTimeout", default=None)
+    udp_timeout: Integer | None = field(name="UdpTimeout", default=None)
 
 class CreateSecurityGroupRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     description: str = field(name="Description")
@@ -200,8 +200,8 @@ class GroupIdentifier(Shape, frozen=True, kw_only=True, omit_defaults=True):
 
 class IpPermission(Shape, frozen=True, kw_only=True, omit_defaults=True):
     ip_protocol: str | None = field(name="IpProtocol", default=None)
-    from_port: int | None = field(name="FromPort", default=None)
-    to_port: int | None = field(name="ToPort", default=None)
+    from_port: Integer | None = field(name="FromPort", default=None)
+    to_port: Integer | None = field(name="ToPort", default=None)
     user_id_group_pairs: tuple[UserIdGroupPair, ...] | None = field(name="UserIdGroupPairs", default=None)
     ip_ranges: tuple[IpRange, ...] | None = field(name="IpRanges", default=None)
     ipv6_ranges: tuple[Ipv6Range, ...] | None = field(name="Ipv6Ranges", default=None)
@@ -268,13 +268,13 @@ class NetworkInterfaceAttachment(Shape, frozen=True, kw_only=True, omit_defaults
     attach_time: Timestamp | None = field(name="AttachTime", default=None)
     attachment_id: str | None = field(name="AttachmentId", default=None)
     delete_on_termination: bool | None = field(name="DeleteOnTermination", default=None)
-    device_index: int | None = field(name="DeviceIndex", default=None)
-    network_card_index: int | None = field(name="NetworkCardIndex", default=None)
+    device_index: Integer | None = field(name="DeviceIndex", default=None)
+    network_card_index: Integer | None = field(name="NetworkCardIndex", default=None)
     instance_id: str | None = field(name="InstanceId", default=None)
     instance_owner_id: str | None = field(name="InstanceOwnerId", default=None)
     status: AttachmentStatus | None = field(name="Status", default=None)
     ena_srd_specification: AttachmentEnaSrdSpecification | None = field(name="EnaSrdSpecification", default=None)
-    ena_queue_count: int | None = field(name="EnaQueueCount", default=None)
+    ena_queue_count: Integer | None = field(name="EnaQueueCount", default=None)
 
 class NetworkInterfaceIpv6Address(Shape, frozen=True, kw_only=True, omit_defaults=True):
     ipv6_address: str | None = field(name="Ipv6Address", default=None)
@@ -321,8 +321,8 @@ class RevokeSecurityGroupEgressRequest(Shape, frozen=True, kw_only=True, omit_de
     source_security_group_name: str | None = field(name="SourceSecurityGroupName", default=None)
     source_security_group_owner_id: str | None = field(name="SourceSecurityGroupOwnerId", default=None)
     ip_protocol: str | None = field(name="IpProtocol", default=None)
-    from_port: int | None = field(name="FromPort", default=None)
-    to_port: int | None = field(name="ToPort", default=None)
+    from_port: Integer | None = field(name="FromPort", default=None)
+    to_port: Integer | None = field(name="ToPort", default=None)
     cidr_ip: str | None = field(name="CidrIp", default=None)
     ip_permissions: tuple[IpPermission, ...] | None = field(name="IpPermissions", default=None)
 
@@ -333,14 +333,14 @@ class RevokeSecurityGroupEgressResult(Shape, frozen=True, kw_only=True, omit_def
 
 class RevokeSecurityGroupIngressRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     cidr_ip: str | None = field(name="CidrIp", default=None)
-    from_port: int | None = field(name="FromPort", default=None)
+    from_port: Integer | None = field(name="FromPort", default=None)
     group_id: str | None = field(name="GroupId", default=None)
     group_name: str | None = field(name="GroupName", default=None)
     ip_permissions: tuple[IpPermission, ...] | None = field(name="IpPermissions", default=None)
     ip_protocol: str | None = field(name="IpProtocol", default=None)
     source_security_group_name: str | None = field(name="SourceSecurityGroupName", default=None)
     source_security_group_owner_id: str | None = field(name="SourceSecurityGroupOwnerId", default=None)
-    to_port: int | None = field(name="ToPort", default=None)
+    to_port: Integer | None = field(name="ToPort", default=None)
     security_group_rule_ids: tuple[str, ...] | None = field(name="SecurityGroupRuleIds", default=None)
     dry_run: bool | None = field(name="DryRun", default=None)
 
@@ -354,8 +354,8 @@ class RevokedSecurityGroupRule(Shape, frozen=True, kw_only=True, omit_defaults=T
     group_id: str | None = field(name="GroupId", default=None)
     is_egress: bool | None = field(name="IsEgress", default=None)
     ip_protocol: str | None = field(name="IpProtocol", default=None)
-    from_port: int | None = field(name="FromPort", default=None)
-    to_port: int | None = field(name="ToPort", default=None)
+    from_port: Integer | None = field(name="FromPort", default=None)
+    to_port: Integer | None = field(name="ToPort", default=None)
     cidr_ipv4: str | None = field(name="CidrIpv4", default=None)
     cidr_ipv6: str | None = field(name="CidrIpv6", default=None)
     prefix_list_id: str | None = field(name="PrefixListId", default=None)
@@ -379,8 +379,8 @@ class SecurityGroupRule(Shape, frozen=True, kw_only=True, omit_defaults=True):
     group_owner_id: str | None = field(name="GroupOwnerId", default=None)
     is_egress: bool | None = field(name="IsEgress", default=None)
     ip_protocol: str | None = field(name="IpProtocol", default=None)
-    from_port: int | None = field(name="FromPort", default=None)
-    to_port: int | None = field(name="ToPort", default=None)
+    from_port: Integer | None = field(name="FromPort", default=None)
+    to_port: Integer | None = field(name="ToPort", default=None)
     cidr_ipv4: str | None = field(name="CidrIpv4", default=None)
     cidr_ipv6: str | None = field(name="CidrIpv6", default=None)
     prefix_list_id: str | None = field(name="PrefixListId", default=None)
@@ -391,7 +391,7 @@ class SecurityGroupRule(Shape, frozen=True, kw_only=True, omit_defaults=True):
 
 class Subnet(Shape, frozen=True, kw_only=True, omit_defaults=True):
     availability_zone_id: str | None = field(name="AvailabilityZoneId", default=None)
-    enable_lni_at_device_index: int | None = field(name="EnableLniAtDeviceIndex", default=None)
+    enable_lni_at_device_index: Integer | None = field(name="EnableLniAtDeviceIndex", default=None)
     map_customer_owned_ip_on_launch: bool | None = field(name="MapCustomerOwnedIpOnLaunch", default=None)
     customer_owned_ipv4_pool: str | None = field(name="CustomerOwnedIpv4Pool", default=None)
     owner_id: str | None = field(name="OwnerId", default=None)
@@ -409,7 +409,7 @@ class Subnet(Shape, frozen=True, kw_only=True, omit_defaults=True):
     state: SubnetState | None = field(name="State", default=None)
     vpc_id: str | None = field(name="VpcId", default=None)
     cidr_block: str | None = field(name="CidrBlock", default=None)
-    available_ip_address_count: int | None = field(name="AvailableIpAddressCount", default=None)
+    available_ip_address_count: Integer | None = field(name="AvailableIpAddressCount", default=None)
     availability_zone: str | None = field(name="AvailabilityZone", default=None)
     default_for_az: bool | None = field(name="DefaultForAz", default=None)
     map_public_ip_on_launch: bool | None = field(name="MapPublicIpOnLaunch", default=None)

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Protocol
 
 from msgspec import Meta, field
 
-from tidegate.api.shape import Context, Member, Operation, ServiceError, Shape, Timestamp
+from tidegate.api.shape import Context, Integer, Long, Member, Operation, ServiceError, Shape, Timestamp
 
-_ = (Annotated, Any, Literal, Meta, field, Member, Timestamp)
+_ = (Annotated, Any, Literal, Meta, field, Integer, Long, Member, Timestamp)
 
 ApplicationProtocol = Literal['http', 'http2', 'grpc']
 AssignPublicIp = Literal['ENABLED', 'DISABLED']
@@ -100,10 +100,10 @@ class Cluster(Shape, frozen=True, kw_only=True, omit_defaults=True):
     cluster_name: str | None = field(name="clusterName", default=None)
     configuration: ClusterConfiguration | None = None
     status: str | None = None
-    registered_container_instances_count: int | None = field(name="registeredContainerInstancesCount", default=None)
-    running_tasks_count: int | None = field(name="runningTasksCount", default=None)
-    pending_tasks_count: int | None = field(name="pendingTasksCount", default=None)
-    active_services_count: int | None = field(name="activeServicesCount", default=None)
+    registered_container_instances_count: Integer | None = field(name="registeredContainerInstancesCount", default=None)
+    running_tasks_count: Integer | None = field(name="runningTasksCount", default=None)
+    pending_tasks_count: Integer | None = field(name="pendingTasksCount", default=None)
+    active_services_count: Integer | None = field(name="activeServicesCount", default=None)
     statistics: tuple[KeyValuePair, ...] | None = None
     tags: Annotated[tuple[Tag, ...], Meta(max_length=50)] | None = None
     settings: tuple[ClusterSetting, ...] | None = None
@@ -159,7 +159,7 @@ class Container(Shape, frozen=True, kw_only=True, omit_defaults=True):
     image_digest: str | None = field(name="imageDigest", default=None)
     runtime_id: str | None = field(name="runtimeId", default=None)
     last_status: str | None = field(name="lastStatus", default=None)
-    exit_code: int | None = field(name="exitCode", default=None)
+    exit_code: Integer | None = field(name="exitCode", default=None)
     reason: str | None = None
     network_bindings: tuple[NetworkBinding, ...] | None = field(name="networkBindings", default=None)
     network_interfaces: tuple[NetworkInterface, ...] | None = field(name="networkInterfaces", default=None)
@@ -176,9 +176,9 @@ class ContainerDefinition(Shape, frozen=True, kw_only=True, omit_defaults=True):
     name: str | None = None
     image: str | None = None
     repository_credentials: RepositoryCredentials | None = field(name="repositoryCredentials", default=None)
-    cpu: int | None = None
-    memory: int | None = None
-    memory_reservation: int | None = field(name="memoryReservation", default=None)
+    cpu: Integer | None = None
+    memory: Integer | None = None
+    memory_reservation: Integer | None = field(name="memoryReservation", default=None)
     links: tuple[str, ...] | None = None
     port_mappings: tuple[PortMapping, ...] | None = field(name="portMappings", default=None)
     essential: bool | None = None
@@ -192,8 +192,8 @@ class ContainerDefinition(Shape, frozen=True, kw_only=True, omit_defaults=True):
     linux_parameters: LinuxParameters | None = field(name="linuxParameters", default=None)
     secrets: tuple[Secret, ...] | None = None
     depends_on: tuple[ContainerDependency, ...] | None = field(name="dependsOn", default=None)
-    start_timeout: int | None = field(name="startTimeout", default=None)
-    stop_timeout: int | None = field(name="stopTimeout", default=None)
+    start_timeout: Integer | None = field(name="startTimeout", default=None)
+    stop_timeout: Integer | None = field(name="stopTimeout", default=None)
     version_consistency: VersionConsistency | None = field(name="versionConsistency", default=None)
     hostname: str | None = None
     user: str | None = None
@@ -225,15 +225,15 @@ class ContainerOverride(Shape, frozen=True, kw_only=True, omit_defaults=True):
     command: tuple[str, ...] | None = None
     environment: tuple[KeyValuePair, ...] | None = None
     environment_files: tuple[EnvironmentFile, ...] | None = field(name="environmentFiles", default=None)
-    cpu: int | None = None
-    memory: int | None = None
-    memory_reservation: int | None = field(name="memoryReservation", default=None)
+    cpu: Integer | None = None
+    memory: Integer | None = None
+    memory_reservation: Integer | None = field(name="memoryReservation", default=None)
     resource_requirements: tuple[ResourceRequirement, ...] | None = field(name="resourceRequirements", default=None)
 
 class ContainerRestartPolicy(Shape, frozen=True, kw_only=True, omit_defaults=True):
     enabled: bool
-    ignored_exit_codes: tuple[int, ...] | None = field(name="ignoredExitCodes", default=None)
-    restart_attempt_period: int | None = field(name="restartAttemptPeriod", default=None)
+    ignored_exit_codes: tuple[Integer, ...] | None = field(name="ignoredExitCodes", default=None)
+    restart_attempt_period: Integer | None = field(name="restartAttemptPeriod", default=None)
 
 class CreateClusterRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     cluster_name: str | None = field(name="clusterName", default=None)
@@ -339,7 +339,7 @@ class EFSVolumeConfiguration(Shape, frozen=True, kw_only=True, omit_defaults=Tru
     file_system_id: str = field(name="fileSystemId")
     root_directory: str | None = field(name="rootDirectory", default=None)
     transit_encryption: EFSTransitEncryption | None = field(name="transitEncryption", default=None)
-    transit_encryption_port: int | None = field(name="transitEncryptionPort", default=None)
+    transit_encryption_port: Integer | None = field(name="transitEncryptionPort", default=None)
     authorization_config: EFSAuthorizationConfig | None = field(name="authorizationConfig", default=None)
 
 class EnvironmentFile(Shape, frozen=True, kw_only=True, omit_defaults=True):
@@ -347,7 +347,7 @@ class EnvironmentFile(Shape, frozen=True, kw_only=True, omit_defaults=True):
     type: EnvironmentFileType
 
 class EphemeralStorage(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    size_in_gi_b: int = field(name="sizeInGiB")
+    size_in_gi_b: Integer = field(name="sizeInGiB")
 
 class ExecuteCommandConfiguration(Shape, frozen=True, kw_only=True, omit_defaults=True):
     kms_key_id: str | None = field(name="kmsKeyId", default=None)
@@ -381,10 +381,10 @@ class FirelensConfiguration(Shape, frozen=True, kw_only=True, omit_defaults=True
 
 class HealthCheck(Shape, frozen=True, kw_only=True, omit_defaults=True):
     command: tuple[str, ...]
-    interval: int | None = None
-    timeout: int | None = None
-    retries: int | None = None
-    start_period: int | None = field(name="startPeriod", default=None)
+    interval: Integer | None = None
+    timeout: Integer | None = None
+    retries: Integer | None = None
+    start_period: Integer | None = field(name="startPeriod", default=None)
 
 class HostEntry(Shape, frozen=True, kw_only=True, omit_defaults=True):
     hostname: str
@@ -421,10 +421,10 @@ class LinuxParameters(Shape, frozen=True, kw_only=True, omit_defaults=True):
     capabilities: KernelCapabilities | None = None
     devices: tuple[Device, ...] | None = None
     init_process_enabled: bool | None = field(name="initProcessEnabled", default=None)
-    shared_memory_size: int | None = field(name="sharedMemorySize", default=None)
+    shared_memory_size: Integer | None = field(name="sharedMemorySize", default=None)
     tmpfs: tuple[Tmpfs, ...] | None = None
-    max_swap: int | None = field(name="maxSwap", default=None)
-    swappiness: int | None = None
+    max_swap: Integer | None = field(name="maxSwap", default=None)
+    swappiness: Integer | None = None
 
 class ListAccountSettingsRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     name: SettingName | None = None
@@ -432,7 +432,7 @@ class ListAccountSettingsRequest(Shape, frozen=True, kw_only=True, omit_defaults
     principal_arn: str | None = field(name="principalArn", default=None)
     effective_settings: bool | None = field(name="effectiveSettings", default=None)
     next_token: str | None = field(name="nextToken", default=None)
-    max_results: int | None = field(name="maxResults", default=None)
+    max_results: Integer | None = field(name="maxResults", default=None)
 
 class ListAccountSettingsResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     settings: tuple[Setting, ...] | None = None
@@ -444,7 +444,7 @@ class ListAttributesRequest(Shape, frozen=True, kw_only=True, omit_defaults=True
     attribute_name: str | None = field(name="attributeName", default=None)
     attribute_value: str | None = field(name="attributeValue", default=None)
     next_token: str | None = field(name="nextToken", default=None)
-    max_results: int | None = field(name="maxResults", default=None)
+    max_results: Integer | None = field(name="maxResults", default=None)
 
 class ListAttributesResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     attributes: tuple[Attribute, ...] | None = None
@@ -452,7 +452,7 @@ class ListAttributesResponse(Shape, frozen=True, kw_only=True, omit_defaults=Tru
 
 class ListClustersRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     next_token: str | None = field(name="nextToken", default=None)
-    max_results: int | None = field(name="maxResults", default=None)
+    max_results: Integer | None = field(name="maxResults", default=None)
 
 class ListClustersResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     cluster_arns: tuple[str, ...] | None = field(name="clusterArns", default=None)
@@ -468,7 +468,7 @@ class ListTaskDefinitionFamiliesRequest(Shape, frozen=True, kw_only=True, omit_d
     family_prefix: str | None = field(name="familyPrefix", default=None)
     status: TaskDefinitionFamilyStatus | None = None
     next_token: str | None = field(name="nextToken", default=None)
-    max_results: int | None = field(name="maxResults", default=None)
+    max_results: Integer | None = field(name="maxResults", default=None)
 
 class ListTaskDefinitionFamiliesResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     families: tuple[str, ...] | None = None
@@ -479,7 +479,7 @@ class ListTaskDefinitionsRequest(Shape, frozen=True, kw_only=True, omit_defaults
     status: TaskDefinitionStatus | None = None
     sort: SortOrder | None = None
     next_token: str | None = field(name="nextToken", default=None)
-    max_results: int | None = field(name="maxResults", default=None)
+    max_results: Integer | None = field(name="maxResults", default=None)
 
 class ListTaskDefinitionsResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     task_definition_arns: tuple[str, ...] | None = field(name="taskDefinitionArns", default=None)
@@ -490,7 +490,7 @@ class ListTasksRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     container_instance: str | None = field(name="containerInstance", default=None)
     family: str | None = None
     next_token: str | None = field(name="nextToken", default=None)
-    max_results: int | None = field(name="maxResults", default=None)
+    max_results: Integer | None = field(name="maxResults", default=None)
     started_by: str | None = field(name="startedBy", default=None)
     service_name: str | None = field(name="serviceName", default=None)
     desired_status: DesiredStatus | None = field(name="desiredStatus", default=None)
@@ -527,8 +527,8 @@ class NamespaceNotFoundException(ServiceError):
 
 class NetworkBinding(Shape, frozen=True, kw_only=True, omit_defaults=True):
     bind_ip: str | None = field(name="bindIP", default=None)
-    container_port: int | None = field(name="containerPort", default=None)
-    host_port: int | None = field(name="hostPort", default=None)
+    container_port: Integer | None = field(name="containerPort", default=None)
+    host_port: Integer | None = field(name="hostPort", default=None)
     protocol: TransportProtocol | None = None
     container_port_range: str | None = field(name="containerPortRange", default=None)
     host_port_range: str | None = field(name="hostPortRange", default=None)
@@ -542,7 +542,7 @@ class NetworkInterface(Shape, frozen=True, kw_only=True, omit_defaults=True):
     ipv6_address: str | None = field(name="ipv6Address", default=None)
 
 class NvidiaMpsAllocation(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    memory: Annotated[int, Meta(ge=1)]
+    memory: Annotated[int, Meta(ge=1, le=2147483647)]
     max_compute_percent: Annotated[int, Meta(ge=1, le=100)] | None = field(name="maxComputePercent", default=None)
 
 class PlacementConstraint(Shape, frozen=True, kw_only=True, omit_defaults=True):
@@ -562,8 +562,8 @@ class PlatformUnknownException(ServiceError):
     status = 400
 
 class PortMapping(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    container_port: int | None = field(name="containerPort", default=None)
-    host_port: int | None = field(name="hostPort", default=None)
+    container_port: Integer | None = field(name="containerPort", default=None)
+    host_port: Integer | None = field(name="hostPort", default=None)
     protocol: TransportProtocol | None = None
     name: str | None = None
     app_protocol: ApplicationProtocol | None = field(name="appProtocol", default=None)
@@ -637,7 +637,7 @@ class RunTaskRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     task_definition: str = field(name="taskDefinition")
     capacity_provider_strategy: tuple[CapacityProviderStrategyItem, ...] | None = field(name="capacityProviderStrategy", default=None)
     cluster: str | None = None
-    count: int | None = None
+    count: Integer | None = None
     enable_ecs_managed_tags: bool | None = field(name="enableECSManagedTags", default=None)
     enable_execute_command: bool | None = field(name="enableExecuteCommand", default=None)
     group: str | None = None
@@ -665,7 +665,7 @@ class RuntimePlatform(Shape, frozen=True, kw_only=True, omit_defaults=True):
 class S3FilesVolumeConfiguration(Shape, frozen=True, kw_only=True, omit_defaults=True):
     file_system_arn: str = field(name="fileSystemArn")
     root_directory: str | None = field(name="rootDirectory", default=None)
-    transit_encryption_port: int | None = field(name="transitEncryptionPort", default=None)
+    transit_encryption_port: Integer | None = field(name="transitEncryptionPort", default=None)
     access_point_arn: str | None = field(name="accessPointArn", default=None)
 
 class Secret(Shape, frozen=True, kw_only=True, omit_defaults=True):
@@ -751,7 +751,7 @@ class Task(Shape, frozen=True, kw_only=True, omit_defaults=True):
     tags: Annotated[tuple[Tag, ...], Meta(max_length=50)] | None = None
     task_arn: str | None = field(name="taskArn", default=None)
     task_definition_arn: str | None = field(name="taskDefinitionArn", default=None)
-    version: int | None = None
+    version: Long | None = None
     ephemeral_storage: EphemeralStorage | None = field(name="ephemeralStorage", default=None)
     fargate_ephemeral_storage: TaskEphemeralStorage | None = field(name="fargateEphemeralStorage", default=None)
     trusted_execution_summary: TrustedExecutionSummary | None = field(name="trustedExecutionSummary", default=None)
@@ -763,7 +763,7 @@ class TaskDefinition(Shape, frozen=True, kw_only=True, omit_defaults=True):
     task_role_arn: str | None = field(name="taskRoleArn", default=None)
     execution_role_arn: str | None = field(name="executionRoleArn", default=None)
     network_mode: NetworkMode | None = field(name="networkMode", default=None)
-    revision: int | None = None
+    revision: Integer | None = None
     volumes: tuple[Volume, ...] | None = None
     status: TaskDefinitionStatus | None = None
     requires_attributes: tuple[Attribute, ...] | None = field(name="requiresAttributes", default=None)
@@ -790,7 +790,7 @@ class TaskDefinitionPlacementConstraint(Shape, frozen=True, kw_only=True, omit_d
     expression: str | None = None
 
 class TaskEphemeralStorage(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    size_in_gi_b: int | None = field(name="sizeInGiB", default=None)
+    size_in_gi_b: Integer | None = field(name="sizeInGiB", default=None)
     kms_key_id: str | None = field(name="kmsKeyId", default=None)
 
 class TaskManagedEBSVolumeConfiguration(Shape, frozen=True, kw_only=True, omit_defaults=True):
@@ -798,11 +798,11 @@ class TaskManagedEBSVolumeConfiguration(Shape, frozen=True, kw_only=True, omit_d
     encrypted: bool | None = None
     kms_key_id: str | None = field(name="kmsKeyId", default=None)
     volume_type: str | None = field(name="volumeType", default=None)
-    size_in_gi_b: int | None = field(name="sizeInGiB", default=None)
+    size_in_gi_b: Integer | None = field(name="sizeInGiB", default=None)
     snapshot_id: str | None = field(name="snapshotId", default=None)
-    volume_initialization_rate: int | None = field(name="volumeInitializationRate", default=None)
-    iops: int | None = None
-    throughput: int | None = None
+    volume_initialization_rate: Integer | None = field(name="volumeInitializationRate", default=None)
+    iops: Integer | None = None
+    throughput: Integer | None = None
     tag_specifications: tuple[EBSTagSpecification, ...] | None = field(name="tagSpecifications", default=None)
     termination_policy: TaskManagedEBSVolumeTerminationPolicy | None = field(name="terminationPolicy", default=None)
     filesystem_type: TaskFilesystemType | None = field(name="filesystemType", default=None)
@@ -825,7 +825,7 @@ class TaskVolumeConfiguration(Shape, frozen=True, kw_only=True, omit_defaults=Tr
 
 class Tmpfs(Shape, frozen=True, kw_only=True, omit_defaults=True):
     container_path: str = field(name="containerPath")
-    size: int
+    size: Integer
     mount_options: tuple[str, ...] | None = field(name="mountOptions", default=None)
 
 class TrustedExecutionConfiguration(Shape, frozen=True, kw_only=True, omit_defaults=True):
@@ -838,8 +838,8 @@ class TrustedExecutionSummary(Shape, frozen=True, kw_only=True, omit_defaults=Tr
 
 class Ulimit(Shape, frozen=True, kw_only=True, omit_defaults=True):
     name: UlimitName
-    soft_limit: int = field(name="softLimit")
-    hard_limit: int = field(name="hardLimit")
+    soft_limit: Integer = field(name="softLimit")
+    hard_limit: Integer = field(name="hardLimit")
 
 class UnsupportedFeatureException(ServiceError):
     code = "UnsupportedFeatureException"

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Protocol
 
 from msgspec import Meta, field
 
-from tidegate.api.shape import Context, Member, Operation, ServiceError, Shape, Timestamp
+from tidegate.api.shape import Context, Integer, Long, Member, Operation, ServiceError, Shape, Timestamp
 
-_ = (Annotated, Any, Literal, Meta, field, Member, Timestamp)
+_ = (Annotated, Any, Literal, Meta, field, Integer, Long, Member, Timestamp)
 
 DataProtectionStatus = Literal['ACTIVATED', 'DELETED', 'ARCHIVED', 'DISABLED']
 EntityRejectionErrorType = Literal['InvalidEntity', 'InvalidTypeValue', 'InvalidKeyAttributes', 'InvalidAttributes', 'EntitySizeTooLarge', 'UnsupportedLogGroupType', 'MissingRequiredFields']
@@ -17,48 +17,48 @@ LogGroupClass = Literal['STANDARD', 'INFREQUENT_ACCESS', 'DELIVERY', 'ESSENTIALS
 OrderBy = Literal['LogStreamName', 'LastEventTime']
 
 class CreateLogGroupRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:[\\.\\-_/#A-Za-z0-9]+)$')] = field(name="logGroupName")
+    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] = field(name="logGroupName")
     kms_key_id: Annotated[str, Meta(max_length=256)] | None = field(name="kmsKeyId", default=None)
     tags: Annotated[dict[Annotated[str, Meta(min_length=1, max_length=128)], Annotated[str, Meta(max_length=256)]], Meta(min_length=1, max_length=50)] | None = None
     log_group_class: LogGroupClass | None = field(name="logGroupClass", default=None)
     deletion_protection_enabled: bool | None = field(name="deletionProtectionEnabled", default=None)
 
 class CreateLogStreamRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:[\\.\\-_/#A-Za-z0-9]+)$')] = field(name="logGroupName")
-    log_stream_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:[^:*]*)$')] = field(name="logStreamName")
+    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] = field(name="logGroupName")
+    log_stream_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[^:*]*)\\Z')] = field(name="logStreamName")
 
 class DataAlreadyAcceptedException(ServiceError):
     code = "DataAlreadyAcceptedException"
     status = 400
 
 class DeleteLogGroupRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:[\\.\\-_/#A-Za-z0-9]+)$')] = field(name="logGroupName")
+    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] = field(name="logGroupName")
 
 class DeleteLogStreamRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:[\\.\\-_/#A-Za-z0-9]+)$')] = field(name="logGroupName")
-    log_stream_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:[^:*]*)$')] = field(name="logStreamName")
+    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] = field(name="logGroupName")
+    log_stream_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[^:*]*)\\Z')] = field(name="logStreamName")
 
 class DeleteRetentionPolicyRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:[\\.\\-_/#A-Za-z0-9]+)$')] = field(name="logGroupName")
+    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] = field(name="logGroupName")
 
 class DescribeLogGroupsRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    account_identifiers: Annotated[tuple[Annotated[str, Meta(min_length=12, max_length=12, pattern='^(?:\\d{12})$')], ...], Meta(max_length=20)] | None = field(name="accountIdentifiers", default=None)
-    log_group_name_prefix: Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:[\\.\\-_/#A-Za-z0-9]+)$')] | None = field(name="logGroupNamePrefix", default=None)
-    log_group_name_pattern: Annotated[str, Meta(max_length=512, pattern='^(?:[\\.\\-_/#A-Za-z0-9]*)$')] | None = field(name="logGroupNamePattern", default=None)
+    account_identifiers: Annotated[tuple[Annotated[str, Meta(min_length=12, max_length=12, pattern='\\A(?:\\d{12})\\Z')], ...], Meta(max_length=20)] | None = field(name="accountIdentifiers", default=None)
+    log_group_name_prefix: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] | None = field(name="logGroupNamePrefix", default=None)
+    log_group_name_pattern: Annotated[str, Meta(max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]*)\\Z')] | None = field(name="logGroupNamePattern", default=None)
     next_token: Annotated[str, Meta(min_length=1)] | None = field(name="nextToken", default=None)
     limit: Annotated[int, Meta(ge=1, le=50)] | None = None
     include_linked_accounts: bool | None = field(name="includeLinkedAccounts", default=None)
     log_group_class: LogGroupClass | None = field(name="logGroupClass", default=None)
-    log_group_identifiers: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=2048, pattern='^(?:[\\w#+=/:,.@-]*)$')], ...], Meta(min_length=1, max_length=50)] | None = field(name="logGroupIdentifiers", default=None)
+    log_group_identifiers: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=2048, pattern='\\A(?:[\\w#+=/:,.@-]*)\\Z')], ...], Meta(min_length=1, max_length=50)] | None = field(name="logGroupIdentifiers", default=None)
 
 class DescribeLogGroupsResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     log_groups: tuple[LogGroup, ...] | None = field(name="logGroups", default=None)
     next_token: Annotated[str, Meta(min_length=1)] | None = field(name="nextToken", default=None)
 
 class DescribeLogStreamsRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:[\\.\\-_/#A-Za-z0-9]+)$')] | None = field(name="logGroupName", default=None)
-    log_group_identifier: Annotated[str, Meta(min_length=1, max_length=2048, pattern='^(?:[\\w#+=/:,.@-]*)$')] | None = field(name="logGroupIdentifier", default=None)
-    log_stream_name_prefix: Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:[^:*]*)$')] | None = field(name="logStreamNamePrefix", default=None)
+    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] | None = field(name="logGroupName", default=None)
+    log_group_identifier: Annotated[str, Meta(min_length=1, max_length=2048, pattern='\\A(?:[\\w#+=/:,.@-]*)\\Z')] | None = field(name="logGroupIdentifier", default=None)
+    log_stream_name_prefix: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[^:*]*)\\Z')] | None = field(name="logStreamNamePrefix", default=None)
     order_by: OrderBy | None = field(name="orderBy", default=None)
     descending: bool | None = None
     next_token: Annotated[str, Meta(min_length=1)] | None = field(name="nextToken", default=None)
@@ -73,12 +73,12 @@ class Entity(Shape, frozen=True, kw_only=True, omit_defaults=True):
     attributes: Annotated[dict[Annotated[str, Meta(min_length=1, max_length=256)], Annotated[str, Meta(min_length=1, max_length=512)]], Meta(max_length=10)] | None = None
 
 class FilterLogEventsRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:[\\.\\-_/#A-Za-z0-9]+)$')] | None = field(name="logGroupName", default=None)
-    log_group_identifier: Annotated[str, Meta(min_length=1, max_length=2048, pattern='^(?:[\\w#+=/:,.@-]*)$')] | None = field(name="logGroupIdentifier", default=None)
-    log_stream_names: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:[^:*]*)$')], ...], Meta(min_length=1, max_length=100)] | None = field(name="logStreamNames", default=None)
-    log_stream_name_prefix: Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:[^:*]*)$')] | None = field(name="logStreamNamePrefix", default=None)
-    start_time: Annotated[int, Meta(ge=0)] | None = field(name="startTime", default=None)
-    end_time: Annotated[int, Meta(ge=0)] | None = field(name="endTime", default=None)
+    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] | None = field(name="logGroupName", default=None)
+    log_group_identifier: Annotated[str, Meta(min_length=1, max_length=2048, pattern='\\A(?:[\\w#+=/:,.@-]*)\\Z')] | None = field(name="logGroupIdentifier", default=None)
+    log_stream_names: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[^:*]*)\\Z')], ...], Meta(min_length=1, max_length=100)] | None = field(name="logStreamNames", default=None)
+    log_stream_name_prefix: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[^:*]*)\\Z')] | None = field(name="logStreamNamePrefix", default=None)
+    start_time: Annotated[int, Meta(ge=0, le=9223372036854775807)] | None = field(name="startTime", default=None)
+    end_time: Annotated[int, Meta(ge=0, le=9223372036854775807)] | None = field(name="endTime", default=None)
     filter_pattern: Annotated[str, Meta(max_length=1024)] | None = field(name="filterPattern", default=None)
     next_token: Annotated[str, Meta(min_length=1)] | None = field(name="nextToken", default=None)
     limit: Annotated[int, Meta(ge=1, le=10000)] | None = None
@@ -92,18 +92,18 @@ class FilterLogEventsResponse(Shape, frozen=True, kw_only=True, omit_defaults=Tr
     next_token: Annotated[str, Meta(min_length=1)] | None = field(name="nextToken", default=None)
 
 class FilteredLogEvent(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    log_stream_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:[^:*]*)$')] | None = field(name="logStreamName", default=None)
-    timestamp: Annotated[int, Meta(ge=0)] | None = None
+    log_stream_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[^:*]*)\\Z')] | None = field(name="logStreamName", default=None)
+    timestamp: Annotated[int, Meta(ge=0, le=9223372036854775807)] | None = None
     message: Annotated[str, Meta(min_length=1)] | None = None
-    ingestion_time: Annotated[int, Meta(ge=0)] | None = field(name="ingestionTime", default=None)
+    ingestion_time: Annotated[int, Meta(ge=0, le=9223372036854775807)] | None = field(name="ingestionTime", default=None)
     event_id: str | None = field(name="eventId", default=None)
 
 class GetLogEventsRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    log_stream_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:[^:*]*)$')] = field(name="logStreamName")
-    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:[\\.\\-_/#A-Za-z0-9]+)$')] | None = field(name="logGroupName", default=None)
-    log_group_identifier: Annotated[str, Meta(min_length=1, max_length=2048, pattern='^(?:[\\w#+=/:,.@-]*)$')] | None = field(name="logGroupIdentifier", default=None)
-    start_time: Annotated[int, Meta(ge=0)] | None = field(name="startTime", default=None)
-    end_time: Annotated[int, Meta(ge=0)] | None = field(name="endTime", default=None)
+    log_stream_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[^:*]*)\\Z')] = field(name="logStreamName")
+    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] | None = field(name="logGroupName", default=None)
+    log_group_identifier: Annotated[str, Meta(min_length=1, max_length=2048, pattern='\\A(?:[\\w#+=/:,.@-]*)\\Z')] | None = field(name="logGroupIdentifier", default=None)
+    start_time: Annotated[int, Meta(ge=0, le=9223372036854775807)] | None = field(name="startTime", default=None)
+    end_time: Annotated[int, Meta(ge=0, le=9223372036854775807)] | None = field(name="endTime", default=None)
     next_token: Annotated[str, Meta(min_length=1)] | None = field(name="nextToken", default=None)
     limit: Annotated[int, Meta(ge=1, le=10000)] | None = None
     start_from_head: bool | None = field(name="startFromHead", default=None)
@@ -115,7 +115,7 @@ class GetLogEventsResponse(Shape, frozen=True, kw_only=True, omit_defaults=True)
     next_backward_token: Annotated[str, Meta(min_length=1)] | None = field(name="nextBackwardToken", default=None)
 
 class InputLogEvent(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    timestamp: Annotated[int, Meta(ge=0)]
+    timestamp: Annotated[int, Meta(ge=0, le=9223372036854775807)]
     message: Annotated[str, Meta(min_length=1)]
 
 class InvalidParameterException(ServiceError):
@@ -131,18 +131,18 @@ class LimitExceededException(ServiceError):
     status = 400
 
 class ListTagsForResourceRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    resource_arn: Annotated[str, Meta(min_length=1, max_length=1011, pattern='^(?:[\\w+=/:,.@-]*)$')] = field(name="resourceArn")
+    resource_arn: Annotated[str, Meta(min_length=1, max_length=1011, pattern='\\A(?:[\\w+=/:,.@-]*)\\Z')] = field(name="resourceArn")
 
 class ListTagsForResourceResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     tags: Annotated[dict[Annotated[str, Meta(min_length=1, max_length=128)], Annotated[str, Meta(max_length=256)]], Meta(min_length=1, max_length=50)] | None = None
 
 class LogGroup(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:[\\.\\-_/#A-Za-z0-9]+)$')] | None = field(name="logGroupName", default=None)
-    creation_time: Annotated[int, Meta(ge=0)] | None = field(name="creationTime", default=None)
-    retention_in_days: int | None = field(name="retentionInDays", default=None)
-    metric_filter_count: int | None = field(name="metricFilterCount", default=None)
+    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] | None = field(name="logGroupName", default=None)
+    creation_time: Annotated[int, Meta(ge=0, le=9223372036854775807)] | None = field(name="creationTime", default=None)
+    retention_in_days: Integer | None = field(name="retentionInDays", default=None)
+    metric_filter_count: Integer | None = field(name="metricFilterCount", default=None)
     arn: str | None = None
-    stored_bytes: Annotated[int, Meta(ge=0)] | None = field(name="storedBytes", default=None)
+    stored_bytes: Annotated[int, Meta(ge=0, le=9223372036854775807)] | None = field(name="storedBytes", default=None)
     kms_key_id: Annotated[str, Meta(max_length=256)] | None = field(name="kmsKeyId", default=None)
     data_protection_status: DataProtectionStatus | None = field(name="dataProtectionStatus", default=None)
     inherited_properties: tuple[InheritedProperty, ...] | None = field(name="inheritedProperties", default=None)
@@ -153,27 +153,27 @@ class LogGroup(Shape, frozen=True, kw_only=True, omit_defaults=True):
     retention_policy_name: str | None = field(name="retentionPolicyName", default=None)
 
 class LogStream(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    log_stream_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:[^:*]*)$')] | None = field(name="logStreamName", default=None)
-    creation_time: Annotated[int, Meta(ge=0)] | None = field(name="creationTime", default=None)
-    first_event_timestamp: Annotated[int, Meta(ge=0)] | None = field(name="firstEventTimestamp", default=None)
-    last_event_timestamp: Annotated[int, Meta(ge=0)] | None = field(name="lastEventTimestamp", default=None)
-    last_ingestion_time: Annotated[int, Meta(ge=0)] | None = field(name="lastIngestionTime", default=None)
+    log_stream_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[^:*]*)\\Z')] | None = field(name="logStreamName", default=None)
+    creation_time: Annotated[int, Meta(ge=0, le=9223372036854775807)] | None = field(name="creationTime", default=None)
+    first_event_timestamp: Annotated[int, Meta(ge=0, le=9223372036854775807)] | None = field(name="firstEventTimestamp", default=None)
+    last_event_timestamp: Annotated[int, Meta(ge=0, le=9223372036854775807)] | None = field(name="lastEventTimestamp", default=None)
+    last_ingestion_time: Annotated[int, Meta(ge=0, le=9223372036854775807)] | None = field(name="lastIngestionTime", default=None)
     upload_sequence_token: Annotated[str, Meta(min_length=1)] | None = field(name="uploadSequenceToken", default=None)
     arn: str | None = None
-    stored_bytes: Annotated[int, Meta(ge=0)] | None = field(name="storedBytes", default=None)
+    stored_bytes: Annotated[int, Meta(ge=0, le=9223372036854775807)] | None = field(name="storedBytes", default=None)
 
 class OperationAbortedException(ServiceError):
     code = "OperationAbortedException"
     status = 400
 
 class OutputLogEvent(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    timestamp: Annotated[int, Meta(ge=0)] | None = None
+    timestamp: Annotated[int, Meta(ge=0, le=9223372036854775807)] | None = None
     message: Annotated[str, Meta(min_length=1)] | None = None
-    ingestion_time: Annotated[int, Meta(ge=0)] | None = field(name="ingestionTime", default=None)
+    ingestion_time: Annotated[int, Meta(ge=0, le=9223372036854775807)] | None = field(name="ingestionTime", default=None)
 
 class PutLogEventsRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:[\\.\\-_/#A-Za-z0-9]+)$')] = field(name="logGroupName")
-    log_stream_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:[^:*]*)$')] = field(name="logStreamName")
+    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] = field(name="logGroupName")
+    log_stream_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[^:*]*)\\Z')] = field(name="logStreamName")
     log_events: Annotated[tuple[InputLogEvent, ...], Meta(min_length=1, max_length=10000)] = field(name="logEvents")
     sequence_token: Annotated[str, Meta(min_length=1)] | None = field(name="sequenceToken", default=None)
     entity: Entity | None = None
@@ -184,16 +184,16 @@ class PutLogEventsResponse(Shape, frozen=True, kw_only=True, omit_defaults=True)
     rejected_entity_info: RejectedEntityInfo | None = field(name="rejectedEntityInfo", default=None)
 
 class PutRetentionPolicyRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:[\\.\\-_/#A-Za-z0-9]+)$')] = field(name="logGroupName")
-    retention_in_days: int = field(name="retentionInDays")
+    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] = field(name="logGroupName")
+    retention_in_days: Integer = field(name="retentionInDays")
 
 class RejectedEntityInfo(Shape, frozen=True, kw_only=True, omit_defaults=True):
     error_type: EntityRejectionErrorType = field(name="errorType")
 
 class RejectedLogEventsInfo(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    too_new_log_event_start_index: int | None = field(name="tooNewLogEventStartIndex", default=None)
-    too_old_log_event_end_index: int | None = field(name="tooOldLogEventEndIndex", default=None)
-    expired_log_event_end_index: int | None = field(name="expiredLogEventEndIndex", default=None)
+    too_new_log_event_start_index: Integer | None = field(name="tooNewLogEventStartIndex", default=None)
+    too_old_log_event_end_index: Integer | None = field(name="tooOldLogEventEndIndex", default=None)
+    expired_log_event_end_index: Integer | None = field(name="expiredLogEventEndIndex", default=None)
 
 class ResourceAlreadyExistsException(ServiceError):
     code = "ResourceAlreadyExistsException"
@@ -204,7 +204,7 @@ class ResourceNotFoundException(ServiceError):
     status = 400
 
 class SearchedLogStream(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    log_stream_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:[^:*]*)$')] | None = field(name="logStreamName", default=None)
+    log_stream_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[^:*]*)\\Z')] | None = field(name="logStreamName", default=None)
     searched_completely: bool | None = field(name="searchedCompletely", default=None)
 
 class ServiceUnavailableException(ServiceError):
@@ -212,7 +212,7 @@ class ServiceUnavailableException(ServiceError):
     status = 500
 
 class TagResourceRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    resource_arn: Annotated[str, Meta(min_length=1, max_length=1011, pattern='^(?:[\\w+=/:,.@-]*)$')] = field(name="resourceArn")
+    resource_arn: Annotated[str, Meta(min_length=1, max_length=1011, pattern='\\A(?:[\\w+=/:,.@-]*)\\Z')] = field(name="resourceArn")
     tags: Annotated[dict[Annotated[str, Meta(min_length=1, max_length=128)], Annotated[str, Meta(max_length=256)]], Meta(min_length=1, max_length=50)]
 
 class TooManyTagsException(ServiceError):
@@ -224,7 +224,7 @@ class UnrecognizedClientException(ServiceError):
     status = 400
 
 class UntagResourceRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    resource_arn: Annotated[str, Meta(min_length=1, max_length=1011, pattern='^(?:[\\w+=/:,.@-]*)$')] = field(name="resourceArn")
+    resource_arn: Annotated[str, Meta(min_length=1, max_length=1011, pattern='\\A(?:[\\w+=/:,.@-]*)\\Z')] = field(name="resourceArn")
     tag_keys: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=128)], ...], Meta(max_length=50)] = field(name="tagKeys")
 
 class ValidationException(ServiceError):

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Protocol
 
 from msgspec import Meta, field
 
-from tidegate.api.shape import Context, Member, Operation, ServiceError, Shape, Timestamp
+from tidegate.api.shape import Context, Integer, Long, Member, Operation, ServiceError, Shape, Timestamp
 
-_ = (Annotated, Any, Literal, Meta, field, Member, Timestamp)
+_ = (Annotated, Any, Literal, Meta, field, Integer, Long, Member, Timestamp)
 
 class GetCallerIdentityRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     pass
@@ -16,7 +16,7 @@ class GetCallerIdentityRequest(Shape, frozen=True, kw_only=True, omit_defaults=T
 class GetCallerIdentityResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     user_id: str | None = field(name="UserId", default=None)
     account: str | None = field(name="Account", default=None)
-    arn: Annotated[str, Meta(min_length=20, max_length=2048, pattern='^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+)$')] | None = field(name="Arn", default=None)
+    arn: Annotated[str, Meta(min_length=20, max_length=2048, pattern='\\A(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+)\\Z')] | None = field(name="Arn", default=None)
 
 class Api(Protocol):
     """What serves sts: one method an operation."""

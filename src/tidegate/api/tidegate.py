@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Protocol
 
 from msgspec import Meta, field
 
-from tidegate.api.shape import Context, Member, Operation, ServiceError, Shape, Timestamp
+from tidegate.api.shape import Context, Integer, Long, Member, Operation, ServiceError, Shape, Timestamp
 
-_ = (Annotated, Any, Literal, Meta, field, Member, Timestamp)
+_ = (Annotated, Any, Literal, Meta, field, Integer, Long, Member, Timestamp)
 
 Architecture = Literal['x86_64', 'arm64']
 ArchiveFormat = Literal['OCI', 'DOCKER']
@@ -17,7 +17,7 @@ class CollectGarbageRequest(Shape, frozen=True, kw_only=True, omit_defaults=True
     pass
 
 class CollectGarbageResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    freed_bytes: int | None = field(name="freedBytes", default=None)
+    freed_bytes: Long | None = field(name="freedBytes", default=None)
 
 class DescribeNodesRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     pass
@@ -53,7 +53,7 @@ class ImageNotFoundException(ServiceError):
 class ImageSummary(Shape, frozen=True, kw_only=True, omit_defaults=True):
     references: tuple[str, ...] | None = None
     digest: str | None = None
-    size_bytes: int | None = field(name="sizeBytes", default=None)
+    size_bytes: Long | None = field(name="sizeBytes", default=None)
     created_at: Timestamp | None = field(name="createdAt", default=None)
     architecture: str | None = None
 
@@ -80,10 +80,10 @@ class Node(Shape, frozen=True, kw_only=True, omit_defaults=True):
     architecture: str | None = None
     schedulable: bool | None = None
     reason: str | None = None
-    total_cpu_units: int | None = field(name="totalCpuUnits", default=None)
-    total_memory_mib: int | None = field(name="totalMemoryMib", default=None)
-    free_cpu_units: int | None = field(name="freeCpuUnits", default=None)
-    free_memory_mib: int | None = field(name="freeMemoryMib", default=None)
+    total_cpu_units: Integer | None = field(name="totalCpuUnits", default=None)
+    total_memory_mib: Integer | None = field(name="totalMemoryMib", default=None)
+    free_cpu_units: Integer | None = field(name="freeCpuUnits", default=None)
+    free_memory_mib: Integer | None = field(name="freeMemoryMib", default=None)
     runtime: str | None = None
     isolation: str | None = None
 

@@ -23,7 +23,7 @@ import structlog
 
 from tidegate.api.shape import Context, Operation, ServiceError, Shape
 from tidegate.wire.awsjson import AwsJson
-from tidegate.wire.body import BodyTooLarge, ClientGone, read_body
+from tidegate.wire.body import BODY_LIMIT, BODY_LIMITS, BodyTooLarge, ClientGone, read_body
 from tidegate.wire.ec2query import Ec2Query
 from tidegate.wire.form import parse_form
 from tidegate.wire.query import Query
@@ -124,7 +124,10 @@ class Application:
         self._by_target = {s.api.TARGET_PREFIX: s for s in services if s.api.TARGET_PREFIX}
         self._by_scope = {s.api.SERVICE: s for s in services}
         self._by_version = {s.api.VERSION: s for s in services if not s.api.TARGET_PREFIX}
-        self._fallback = services[0]
+        # who answers what is for nobody: in JSON, in XML
+        self._json_voice = next((s for s in services if s.api.TARGET_PREFIX), services[0])
+        self._xml_voice = next((s for s in services if not s.api.TARGET_PREFIX), services[0])
+        self._limits = {s.api.TARGET_PREFIX: BODY_LIMITS.get(s.api.SERVICE, BODY_LIMIT) for s in services}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -134,19 +137,21 @@ class Application:
             await _send(send, 200, "application/json", msgspec.json.encode(dict(self._health())), {})
             return
         began = time.perf_counter()
-        exchange = Exchange(_request_id(), self._fallback)
+        headers = _headers(scope)
+        exchange = Exchange(_request_id(), self._voice(headers))
         try:
-            request = await _read_request(scope, receive)
+            limit = self._limits.get(headers.get("x-amz-target", "").partition(".")[0], BODY_LIMIT)
+            request = _request(scope, headers, await read_body(receive, headers, limit))
         except ClientGone:
             return
         except BodyTooLarge as error:
-            body, headers = self._render(exchange, WireError("RequestEntityTooLargeException", str(error), 413))
+            body, more = self._render(exchange, WireError("RequestEntityTooLargeException", str(error), 413))
         except WireError as error:
-            body, headers = self._render(exchange, error)
+            body, more = self._render(exchange, error)
         else:
-            body, headers = await self._answer(exchange, request)
-        headers = {"x-amzn-requestid": exchange.id, **headers}
-        await _send(send, exchange.status, exchange.service.codec.content_type, body, headers)
+            body, more = await self._answer(exchange, request)
+        more = {"x-amzn-requestid": exchange.id, **more}
+        await _send(send, exchange.status, exchange.service.codec.content_type, body, more)
         if exchange.status < 400 and not self._tells_successes:
             return
         log.info(
@@ -162,7 +167,7 @@ class Application:
 
     async def _answer(self, exchange: Exchange, request: SignedRequest) -> tuple[bytes, Mapping[str, str]]:
         try:
-            exchange.service = service = self._route(request)
+            exchange.service = service = self._route(exchange.service, request)
             operation = _operation(exchange, request)
             context = self._authenticate(exchange, request)
             arguments = service.codec.read(operation, _body(request))
@@ -181,7 +186,12 @@ class Application:
         exchange.status, exchange.error = error.status, error.code
         return exchange.service.codec.write_error(error, exchange.id)
 
-    def _route(self, request: SignedRequest) -> Service:
+    def _voice(self, headers: Mapping[str, str]) -> Service:
+        """Whose protocol an error is told in before it is known what the request is for."""
+        is_json = "x-amz-target" in headers or "json" in headers.get("content-type", "")
+        return self._json_voice if is_json else self._xml_voice
+
+    def _route(self, voice: Service, request: SignedRequest) -> Service:
         target = request.headers.get("x-amz-target")
         if target is not None:
             found = self._by_target.get(target.partition(".")[0])
@@ -191,16 +201,21 @@ class Application:
         try:
             found = self._by_scope.get(read_claim(request).scope.service)
         except SignatureProblem:
-            if self._keys is not None:
-                raise
             found = self._by_version.get(_parameters(request).get("Version", ""))
+            if found is None and self._keys is not None:
+                raise
         if found is None:
-            raise WireError("UnknownOperationException", "Tidegate does not serve what this request is for.", 404)
+            code = "UnknownOperationException" if voice.api.TARGET_PREFIX else "InvalidAction"
+            raise WireError(code, "Tidegate does not serve what this request is for.")
         return found
 
     def _authenticate(self, exchange: Exchange, request: SignedRequest) -> Context:
         identity = self._identity
         if self._keys is None:
+            if "origin" in request.headers:  # a form on any page can send what the query protocols take
+                raise WireError(
+                    "AccessDeniedException", "cannot answer a web page: signatures are switched off here", 403
+                )
             exchange.principal = identity.root
             return Context(identity.account, identity.region, exchange.id, identity.root)
         claim, key = verify(request, self._keys, identity.region, datetime.now(UTC))
@@ -246,18 +261,22 @@ def _internal(exchange: Exchange) -> ServiceError:
     return WireError(code, f"An internal error occurred; the server's log has it under {exchange.id}.", 500)
 
 
-async def _read_request(scope: Scope, receive: Receive) -> SignedRequest:
+def _headers(scope: Scope) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
         key, text = name.decode("latin-1"), value.decode("latin-1")
         headers[key] = f"{headers[key]},{text}" if key in headers else text
+    return headers
+
+
+def _request(scope: Scope, headers: Mapping[str, str], body: bytes) -> SignedRequest:
     query = scope["query_string"]
     return SignedRequest(
         method=scope["method"],
         path=scope.get("raw_path", b"/").decode("latin-1"),
         query=parse_form(query.decode("latin-1")) if query else (),
         headers=headers,
-        body=await read_body(receive, headers),
+        body=body,
     )
 
 

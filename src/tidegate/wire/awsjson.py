@@ -32,13 +32,13 @@ class AwsJson:
 
     def read(self, operation: Operation, body: bytes) -> Shape | None:
         """The typed request. Raises WireError."""
-        decoder = self._decoders.get(operation.name)
-        if decoder is None:
+        if operation.request is None:
             return None
+        decoder = self._decoders[operation.name]
         try:
             return decoder.decode(body or b"{}")
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            raise self._explain(error, body) from error
+            raise self._explain(error, body, operation.request) from error
 
     def write(self, operation: Operation, answer: Shape | None, request_id: str) -> bytes:
         """The body of an answer."""
@@ -55,11 +55,9 @@ class AwsJson:
             return WireError("UnknownOperationException", f"Tidegate does not serve {self._service}:{name} yet.")
         return WireError("UnknownOperationException", f"The operation {name or '(none)'} is not known.")
 
-    def _explain(self, error: Exception, body: bytes) -> WireError:
-        if not isinstance(error, msgspec.DecodeError):
-            return WireError("SerializationException", "The request body is not well formed.")
+    def _explain(self, error: Exception, body: bytes, shape: type[Shape]) -> WireError:
         try:
-            raw = msgspec.json.decode(body)
+            raw = msgspec.json.decode(body or b"{}")
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             raw = None
-        return explain(self._service, error, raw)
+        return explain(self._service, error, raw, shape)

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-BODY_LIMIT = 2 * 1024 * 1024
-"""More than AWS's largest JSON body, that of PutLogEvents with 1 MiB of events."""
+BODY_LIMIT = 1024 * 1024
+BODY_LIMITS = {"logs": 8 * 1024 * 1024}
+"""
+Bytes, by service; BODY_LIMIT for the rest.
+
+PutLogEvents takes 1 MiB of events, counted as UTF-8; a client that escapes in JSON what is not ASCII sends up to six
+bytes for one, and names each of 10,000 events' members.
+"""
 
 
 class BodyTooLarge(Exception):

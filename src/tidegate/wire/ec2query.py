@@ -9,7 +9,7 @@ import msgspec
 
 from tidegate.api.shape import Operation, ServiceError, Shape
 from tidegate.wire.query import Query
-from tidegate.wire.validation import WireError, explain
+from tidegate.wire.validation import WireError, explain, find_violation
 from tidegate.wire.xml import xml_text
 
 
@@ -25,7 +25,7 @@ class Ec2Query(Query):
             "expired": ("RequestExpired", 400),
         }
     )
-    lists_are_flat = True
+    is_ec2 = True
 
     def write(self, operation: Operation, answer: Shape | None, request_id: str) -> bytes:
         """The body of an answer."""
@@ -42,7 +42,8 @@ class Ec2Query(Query):
             f"</Error></Errors><RequestID>{request_id}</RequestID></Response>"
         ).encode(), {}
 
-    def _explain(self, error: msgspec.ValidationError, values: object) -> WireError:
-        problem = explain(self._api.SERVICE, error, values)
-        code = "MissingParameter" if "must not be null" in problem.message else "InvalidParameterValue"
-        return WireError(code, problem.message)
+    def _explain(self, error: msgspec.ValidationError, values: object, shape: type[Shape]) -> WireError:
+        found = find_violation(error, values, shape)
+        if found is not None and found.value is None:
+            return WireError("MissingParameter", f"The request must contain the parameter {found.name}")
+        return WireError("InvalidParameterValue", explain(self._api.SERVICE, error, values, shape).message)

@@ -46,15 +46,19 @@ def to_tree(pairs: list[tuple[str, str]]) -> Tree:
 
 
 class FormReader:
-    """Values for `msgspec.convert`, read by the members' request names. lists_are_flat: EC2's way."""
+    """Values for `msgspec.convert`, read by the members' request names. is_ec2: flat lists, no unknown parameters."""
 
-    def __init__(self, members: Mapping[str, tuple[Member, ...]], *, lists_are_flat: bool) -> None:
+    def __init__(self, members: Mapping[str, tuple[Member, ...]], *, is_ec2: bool) -> None:
         self._members = members
-        self._lists_are_flat = lists_are_flat
+        self._is_ec2 = is_ec2
 
     def structure(self, name: str, tree: Tree) -> dict[str, Any]:
-        """The members that are given, by their modelled names."""
+        """The members that are given, by their modelled names. Raises WireError."""
         found = {}
+        if self._is_ec2:
+            known = {member.request.partition(".")[0] for member in self._members.get(name, ())}
+            for given in tree.keys() - known - {""}:
+                raise WireError("UnknownParameter", f"The parameter {given[:100]} is not recognized")
         for member in self._members.get(name, ()):
             below = _find(tree, member.request)
             if below is not None:
@@ -73,12 +77,15 @@ class FormReader:
                 return self._map(member, tree)
             case "timestamp":
                 return parse_timestamp(tree.get(""))
-            case _:
+            case "string" | "blob":
                 return tree.get("")
+            case _:  # as a number or truth value, msgspec would read `null` as an absence
+                text = tree.get("")
+                return [text] if text and text.lower() == "null" else text
 
     def _list(self, member: Member, tree: Tree) -> Any:
         items = tree
-        if not (self._lists_are_flat or member.is_flat):
+        if not (self._is_ec2 or member.is_flat):
             items = tree.get(member.of.request, {})
         if not items.keys() - {""} and "" in tree:
             # `List=` is an empty one; any other value is not a list: the check against the shape says so
@@ -107,4 +114,7 @@ def _find(tree: Tree, path: str) -> Tree | None:
 
 
 def _numbers(tree: Tree) -> list[str]:
-    return sorted((key for key in tree if key.isascii() and key.isdigit() and len(key) < 10), key=int)
+    for key in tree:
+        if key and not (key.isascii() and key.isdigit() and len(key) < 10):
+            raise WireError("MalformedQueryString", f"'{key[:100]}' stands where an item's number is due.")
+    return sorted(tree.keys() - {""}, key=int)

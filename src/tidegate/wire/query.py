@@ -8,7 +8,7 @@ from types import MappingProxyType, ModuleType
 import msgspec
 
 from tidegate.api.shape import Operation, ServiceError, Shape
-from tidegate.wire.form import FormReader, parse_form, to_tree
+from tidegate.wire.form import FormReader, Tree, parse_form, to_tree
 from tidegate.wire.validation import WireError, explain
 from tidegate.wire.xml import XmlWriter, xml_text
 
@@ -25,12 +25,12 @@ class Query:
             "expired": ("SignatureDoesNotMatch", 403),
         }
     )
-    lists_are_flat = False
+    is_ec2 = False
     content_type = "text/xml"
 
     def __init__(self, api: ModuleType) -> None:
         self._api = api
-        self._reader = FormReader(api.MEMBERS, lists_are_flat=self.lists_are_flat)
+        self._reader = FormReader(api.MEMBERS, is_ec2=self.is_ec2)
         self._writer = XmlWriter(api.MEMBERS)
 
     def read(self, operation: Operation, body: bytes) -> Shape | None:
@@ -41,11 +41,11 @@ class Query:
             text = body.decode()
         except UnicodeDecodeError as error:
             raise WireError("MalformedQueryString", "The query string is not UTF-8.") from error
-        values = self._reader.structure(operation.request.__name__.removesuffix("_"), to_tree(parse_form(text)))
+        values = self._reader.structure(operation.request.__name__.removesuffix("_"), _arguments(text))
         try:
             return msgspec.convert(values, operation.request, strict=False)
         except msgspec.ValidationError as error:
-            raise self._explain(error, values) from error
+            raise self._explain(error, values, operation.request) from error
 
     def write(self, operation: Operation, answer: Shape | None, request_id: str) -> bytes:
         """The body of an answer."""
@@ -74,5 +74,10 @@ class Query:
             "InvalidAction", f"Could not find operation {name or '(none)'} for version {self._api.VERSION}"
         )
 
-    def _explain(self, error: msgspec.ValidationError, values: object) -> WireError:
-        return explain(self._api.SERVICE, error, values)
+    def _explain(self, error: msgspec.ValidationError, values: object, shape: type[Shape]) -> WireError:
+        return explain(self._api.SERVICE, error, values, shape)
+
+
+def _arguments(text: str) -> Tree:
+    """Without what says which operation is meant, and who asks."""
+    return to_tree([(n, v) for n, v in parse_form(text) if n not in ("Action", "Version") and n[:6] != "X-Amz-"])

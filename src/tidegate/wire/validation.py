@@ -9,31 +9,34 @@ the error that the service uses for bad parameters.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from tidegate.api.shape import ServiceError
+from tidegate.api.shape import ServiceError, Shape
 
 PARAMETER_ERRORS = {
     "ecs": "InvalidParameterException",
     "logs": "InvalidParameterException",
     "tidegate": "InvalidParameterException",
 }
-_AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
+"""By service; ValidationError elsewhere, as STS has it."""
+DEFINITION_ERRORS = {"RegisterTaskDefinitionRequest": "ClientException"}
+"""ECS answers whatever is wrong with a task definition so. Source: API reference, RegisterTaskDefinition."""
+OWN_TEXTS = {
+    ("ecs", "launchType"): "launch type should be one of [EC2,FARGATE,EXTERNAL]",
+    ("ecs", "tasks"): "Tasks cannot be empty.",
+}
+"""Where ECS is known to say it in words of its own."""
+_AT = re.compile(r"^(?P<what>.*?)(?: - at (?P<key>`key` in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
 _BOUND = re.compile(r"Expected `[^`]+` (?P<length>of length )?(?P<sign>>=|<=|>|<) (?P<bound>-?[\d.]+)")
-_PATTERN = re.compile(r"Expected `str` matching regex '(?P<pattern>.*)'")
-_TYPES = {
-    "str": "String",
-    "int": "Integer",
-    "float": "Double",
-    "bool": "Boolean",
-    "array": "List",
-    "object": "Structure",
-}
+_PATTERN = re.compile(r"Expected `str` matching regex '(?:\\\\A\(\?:)?(?P<pattern>.*?)(?:\)\\\\Z)?'$", re.DOTALL)
+_TOKENS = {"str": "STRING_VALUE", "int": "NUMBER_VALUE", "float": "NUMBER_VALUE", "bool": "BOOLEAN_VALUE"}
+_WANTED = {"str": "a String", "int": "an Integer", "float": "a Double", "bool": "a Boolean"}
+_UNEXPECTED = {"array": "Start of list", "object": "Start of structure or map"}
 _TYPE = re.compile(r"Expected `(?P<wanted>[^`]+)`, got `(?P<got>[^`]+)`")
-_ENUM = re.compile(r"Invalid enum value (?P<value>.*)")
+_ENUM = "Invalid enum value "
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 LONGEST_VALUE = 256
 
@@ -47,28 +50,57 @@ class WireError(ServiceError):
         self.status = status  # type: ignore[misc]
 
 
-def explain(service: str, error: msgspec.DecodeError, body: Any) -> WireError:
-    """The error that the caller gets. body: what was sent, decoded without a schema (or None if that failed)."""
+class Violation(NamedTuple):
+    """A constraint that a value breaks. name: as AWS writes it, containerDefinitions.1.member.name."""
+
+    name: str
+    value: Any
+    constraint: str
+
+
+def explain(service: str, error: Exception, body: Any, shape: type[Shape]) -> WireError:
+    """
+    The error that the caller gets.
+
+    body: what was sent, decoded without a schema (or None if that failed). shape: what was expected.
+    """
     if not isinstance(error, msgspec.ValidationError):
         return WireError("SerializationException", "The request body is not well formed.")
+    found = find_violation(error, body, shape)
+    if found is None:
+        return WireError("SerializationException", _wrong_type(error))
+    code = DEFINITION_ERRORS.get(shape.__name__) or PARAMETER_ERRORS.get(service, "ValidationError")
+    own = OWN_TEXTS.get((service, found.name))
+    if own is not None:
+        return WireError(code, own)
+    value = "null" if found.value is None else f"'{_java(found.value)[:LONGEST_VALUE]}'"
+    return WireError(
+        code,
+        f"1 validation error detected: Value {value} at '{found.name}' failed to satisfy constraint: "
+        f"{found.constraint}",
+    )
+
+
+def find_violation(error: msgspec.ValidationError, body: Any, shape: type[Shape]) -> Violation | None:
+    """Which constraint of the model was broken; None if the value was not even of the type."""
     match = _AT.match(str(error))
     assert match is not None
     what, path = match["what"], match["path"] or "$"
     missing = _MISSING.match(what)
     if missing is not None:
-        name = _name(f"{path}.{missing['name']}")
-        return _broken(service, "null", name, "Member must not be null")
-    constraint = _constraint(what)
-    if constraint is not None:
-        return _broken(service, _quote(_value(body, path)), _name(path), constraint)
-    kind = _TYPE.match(what)
-    if kind is not None:
-        wanted, got = (_TYPES.get(k.partition(" ")[0], k) for k in (kind["wanted"], kind["got"]))
-        return WireError("SerializationException", f"{got} value can not be converted to {wanted} at '{_name(path)}'")
-    return WireError("SerializationException", f"The value at '{_name(path)}' is not valid.")
+        return Violation(_name(f"{path}.{missing['name']}"), None, "Member must not be null")
+    constraint = _constraint(what, shape, path)
+    if constraint is None:
+        return None
+    container, is_inside, _ = path.partition("[...]")
+    if match["key"]:
+        constraint = f"Map keys must satisfy constraint: [{constraint}]"
+    elif is_inside:  # msgspec does not say which entry; nor does AWS
+        constraint = f"Map value must satisfy constraint: [{constraint}]"
+    return Violation(_name(container), _value(body, container), constraint)
 
 
-def _constraint(what: str) -> str | None:
+def _constraint(what: str, shape: type[Shape], path: str) -> str | None:
     bound = _BOUND.match(what)
     if bound is not None:
         kind = "length" if bound["length"] else "value"
@@ -76,17 +108,57 @@ def _constraint(what: str) -> str | None:
         return f"Member must have {kind} {relation} than or equal to {bound['bound']}"
     pattern = _PATTERN.match(what)
     if pattern is not None:
-        return f"Member must satisfy regular expression pattern: {pattern['pattern']}"
-    if _ENUM.match(what):
-        return "Member must satisfy enum value set"
+        return f"Member must satisfy regular expression pattern: {pattern['pattern'].replace(chr(92) * 2, chr(92))}"
+    if what.startswith(_ENUM):
+        return f"Member must satisfy enum value set: [{', '.join(_enumeration(shape, path))}]"
+    kind_of = _TYPE.match(what)
+    if kind_of is not None and kind_of["got"] == "null":
+        return "Member must not be null"
     return None
 
 
-def _broken(service: str, value: str, name: str, constraint: str) -> WireError:
-    code = PARAMETER_ERRORS.get(service, "ValidationError")
-    return WireError(
-        code, f"1 validation error detected: Value {value} at '{name}' failed to satisfy constraint: {constraint}"
-    )
+def _wrong_type(error: msgspec.ValidationError) -> str:
+    match = _AT.match(str(error))
+    assert match is not None
+    name, kind = _name(match["path"] or "$"), _TYPE.match(match["what"])
+    if kind is None:
+        return f"The value at '{name}' is not valid."
+    wanted, got = kind["wanted"].partition(" ")[0], kind["got"]
+    if got in _UNEXPECTED or wanted not in _WANTED:
+        return f"{_UNEXPECTED.get(got, _TOKENS.get(got, got))} found where not expected at '{name}'"
+    return f"{_TOKENS.get(got, got)} can not be converted to {_WANTED[wanted]} at '{name}'"
+
+
+def _enumeration(shape: type[Shape], path: str) -> list[str]:
+    """The values that the enumeration at `path` has."""
+    kinds = [msgspec.inspect.type_info(shape)]
+    for member, _ in _STEP.findall(path.removeprefix("$")):
+        kinds = [inner for kind in kinds for inner in _inside(kind, member)]
+    literals = (kind for kind in _flat(kinds) if isinstance(kind, msgspec.inspect.LiteralType))
+    return [str(value) for kind in literals for value in kind.values]
+
+
+def _inside(kind: msgspec.inspect.Type, member: str) -> list[msgspec.inspect.Type]:
+    found: list[msgspec.inspect.Type] = []
+    for one in _flat([kind]):
+        match one:
+            case msgspec.inspect.StructType(fields=fields):
+                found += [field.type for field in fields if field.encode_name == member]
+            case msgspec.inspect.VarTupleType(item_type=item):
+                found.append(item)
+            case msgspec.inspect.DictType(value_type=value):
+                found.append(value)
+    return found
+
+
+def _flat(kinds: list[msgspec.inspect.Type]) -> list[msgspec.inspect.Type]:
+    """Without unions and annotations around them."""
+    found: list[msgspec.inspect.Type] = []
+    for kind in kinds:
+        if isinstance(kind, msgspec.inspect.Metadata):
+            kind = kind.type
+        found += _flat(list(kind.types)) if isinstance(kind, msgspec.inspect.UnionType) else [kind]
+    return found
 
 
 def _name(path: str) -> str:
@@ -96,7 +168,7 @@ def _name(path: str) -> str:
         if member:
             steps.append(member)
         else:
-            steps += [str(int(index) + 1) if index.isdigit() else "1", "member"]
+            steps += [str(int(index) + 1), "member"] if index.isdigit() else ["member"]
     return ".".join(steps) or "body"
 
 
@@ -109,6 +181,12 @@ def _value(body: Any, path: str) -> Any:
     return body
 
 
-def _quote(value: Any) -> str:
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return f"'{text[:LONGEST_VALUE]}'"
+def _java(value: Any) -> str:
+    """As Java prints it: [a, b], {k=v}."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}={_java(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_java, value))}]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "null" if value is None else str(value)

@@ -6,6 +6,7 @@ import base64
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
@@ -30,10 +31,11 @@ class XmlWriter:
 
     def structure(self, name: str, value: Shape) -> str:
         """The elements of a structure's members, without one around them."""
-        return "".join(self._structure(name, msgspec.structs.asdict(value), _wire_names(type(value)))[1])
+        return "".join(self._structure(name, value)[1])
 
-    def _structure(self, name: str, values: Mapping[str, Any], names: Mapping[str, str]) -> tuple[str, list[str]]:
-        by_wire_name = {names[python]: value for python, value in values.items()}
+    def _structure(self, name: str, shape: Shape) -> tuple[str, list[str]]:
+        names = _wire_names(type(shape))
+        by_wire_name = {names[python]: value for python, value in msgspec.structs.asdict(shape).items()}
         attributes, elements = "", []
         for member in self._members.get(name, ()):
             value = by_wire_name.get(member.name)
@@ -50,9 +52,7 @@ class XmlWriter:
         name = member.answer
         match member.type:
             case "structure":
-                attributes, elements = self._structure(
-                    member.of, msgspec.structs.asdict(value), _wire_names(type(value))
-                )
+                attributes, elements = self._structure(member.of, value)
                 return f"<{name}{attributes}>{''.join(elements)}</{name.partition(' ')[0]}>"
             case "list":
                 item = member.of._replace(answer=name) if member.is_flat else member.of
@@ -72,7 +72,8 @@ class XmlWriter:
         return entries if member.is_flat else f"<{member.answer}>{entries}</{member.answer}>"
 
 
-def _wire_names(kind: type) -> Mapping[str, str]:
+@lru_cache(maxsize=1024)
+def _wire_names(kind: type[Shape]) -> Mapping[str, str]:
     return {field.name: field.encode_name for field in msgspec.structs.fields(kind)}
 
 
