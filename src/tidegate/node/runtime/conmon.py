@@ -22,7 +22,7 @@ from tidegate.node.runtime.bundle import BundleFiles, Created, identify
 from tidegate.node.runtime.cgroup.cgroups import Cgroups
 from tidegate.node.runtime.container import ConmonContainer, Means, remove_state
 from tidegate.node.runtime.runtime import Bundle, RuntimeFailure
-from tidegate.node.runtime.supervise import is_being_started, kill_supervisors, start_supervisor
+from tidegate.node.runtime.supervise import end_supervisors, is_being_started, start_supervisor
 from tidegate.node.runtime.toolchain import Toolchain
 
 _CREATES_PER_CPU = 4
@@ -104,10 +104,7 @@ class ConmonRuntime:
 
     async def _discard(self, bundle: Bundle) -> None:
         """Remove what is half made: first who works on it, then what it left."""
-        for _ in range(3):
-            # Twice and more: one that was just being forked has no name of its own yet.
-            if not kill_supervisors(bundle.directory):
-                break
+        await end_supervisors(bundle.directory)
         self._means.cgroups.kill(bundle.cgroup)
         await remove_state(self._means, bundle)
         BundleFiles.of(bundle).clear()

@@ -18,7 +18,7 @@ from tidegate.node.runtime import command, execute, gate
 from tidegate.node.runtime.bundle import BundleFiles, Created
 from tidegate.node.runtime.cgroup.cgroups import CgroupFailure, Cgroups, remove_group
 from tidegate.node.runtime.runtime import Bundle, ExecResult, Exit, RuntimeFailure
-from tidegate.node.runtime.supervise import clean_message, kill_supervisors
+from tidegate.node.runtime.supervise import clean_message, end_supervisors
 from tidegate.node.runtime.toolchain import Toolchain
 
 _KILLED = 128 + signal.SIGKILL
@@ -156,7 +156,7 @@ class ConmonContainer:
         with anyio.move_on_after(_END_SECONDS) as scope:
             await self.wait()
         if scope.cancelled_caught:
-            kill_supervisors(self.bundle.directory)
+            await end_supervisors(self.bundle.directory)
             await self._settle()
 
     def _release(self) -> None:

@@ -17,13 +17,14 @@ from pathlib import Path
 import anyio
 import msgspec
 
-from tidegate.kernel import process
+from tidegate.kernel import pidfd, process
 from tidegate.kernel.spawn import CLEAN_ENVIRONMENT, Child, Spawner
 from tidegate.node.runtime.bundle import BundleFiles
 from tidegate.node.runtime.runtime import Bundle, RuntimeFailure
 from tidegate.node.runtime.toolchain import Toolchain
 
 _REPORT_LIMIT_BYTES = 64 * 1024
+_END_SECONDS = 10
 _RUNC_MESSAGE = re.compile(r'\bmsg="((?:[^"\\]|\\.)*)"')
 
 
@@ -95,13 +96,23 @@ def is_being_started(container: str) -> bool:
     return any(process.read_cmdline(pid)[-2:] == ("start", container) for pid in process.list_pids())
 
 
-def kill_supervisors(directory: Path) -> bool:
-    """SIGKILL to all that work for the bundle, with the runtime they are just calling; True if there were any."""
-    found = False
-    for pid in find_supervisors(directory):
-        found = True
-        _kill_with_descendants(pid)
-    return found
+async def end_supervisors(directory: Path) -> None:
+    """
+    Kill all that work for the bundle, with the runtime they are just calling, and wait until they are gone.
+
+    A signal is sent before it has arrived: what is in the middle of making a cgroup still makes it.
+    """
+    with anyio.move_on_after(_END_SECONDS):
+        while workers := list(_find_workers(directory)):
+            family = [fd for pid in _families(workers) if (fd := pidfd.open_pidfd(pid)) is not None]
+            try:
+                for fd in family:
+                    pidfd.send_signal(fd, signal.SIGKILL)
+                for fd in family:
+                    await pidfd.wait_exited(fd)
+            finally:
+                for fd in family:
+                    os.close(fd)
 
 
 def clean_message(text: str) -> str:
@@ -193,17 +204,19 @@ def is_about_command(message: str) -> bool:
     return any(mark in message for mark in marks)
 
 
-def _kill_with_descendants(ancestor: int) -> None:
-    # The tree is read before anybody is killed: orphans change their parent.
+def _find_workers(directory: Path) -> Iterator[int]:
+    """Supervisors, and the runtime that one was just forking when it was killed: such an orphan goes on alone."""
+    wanted = str(directory)
+    for pid in process.list_pids():
+        arguments = process.read_cmdline(pid)
+        if wanted in arguments and ("--conmon-pidfile" in arguments or "create" in arguments):
+            yield pid
+
+
+def _families(ancestors: list[int]) -> set[int]:
+    """These and their descendants; read before anybody is killed, since orphans change their parent."""
     stats = [stat for pid in process.list_pids() if (stat := process.read_stat(pid))]
-    family = {ancestor}
-    grown = True
-    while grown:
-        more = {stat.pid for stat in stats if stat.parent in family} - family
+    family = set(ancestors)
+    while more := {stat.pid for stat in stats if stat.parent in family} - family:
         family |= more
-        grown = bool(more)
-    for victim in family:
-        try:
-            os.kill(victim, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    return family
