@@ -470,3 +470,16 @@ async def test_an_import_under_a_digest_is_refused(store: ImageStore, tmp_path: 
     path.write_bytes(files_tar({"a": "b"}))
     with pytest.raises(ImageError, match="digest can't be chosen"):
         await store.import_archive(path, "app@sha256:" + "0" * 64)
+
+
+async def test_what_was_written_may_stay_for_its_owner_to_delete(store: ImageStore, tmp_path: Path) -> None:
+    """An unmount that keeps what was written leaves no mount; another one deletes the rest."""
+    image = await import_rootfs(store, tmp_path, files_tar({"etc/a": "text"}))
+    rootfs = await store.mount_rootfs(image, tmp_path / "task")
+    (rootfs / "note").write_text("mine")
+
+    await store.unmount_rootfs(tmp_path / "task", keep_written=True)
+    assert not rootfs.exists()
+    assert (tmp_path / "task/upper/note").read_text() == "mine"
+    await store.unmount_rootfs(tmp_path / "task")
+    assert not (tmp_path / "task/upper").exists()

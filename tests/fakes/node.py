@@ -168,7 +168,7 @@ class FakeImages:
         assert image is not None
         return image
 
-    async def unmount_rootfs(self, directory: Path) -> None:
+    async def unmount_rootfs(self, directory: Path, *, keep_written: bool = False) -> None:
         await anyio.lowlevel.checkpoint()
         self.world.rootfs.discard(directory)
 

@@ -139,7 +139,7 @@ class ContainerRun:
             self._live = found[0] if found is not None else None
         if self._live is not None:
             await self._live.remove()
-        await self._parts.images.unmount_rootfs(self.bundle.directory)
+        await self._parts.images.unmount_rootfs(self.bundle.directory, keep_written=True)
 
     async def _launch(self, group: TaskGroup) -> None:
         assert self._image is not None

@@ -84,5 +84,9 @@ class Images(Protocol):
         What is written goes to `directory`/upper. Idempotent: one that is mounted already is given back.
         """
 
-    async def unmount_rootfs(self, directory: Path) -> None:
-        """Unmount and delete what `mount_rootfs` made. Idempotent."""
+    async def unmount_rootfs(self, directory: Path, *, keep_written: bool = False) -> None:
+        """
+        Unmount what `mount_rootfs` made, and delete it. Idempotent. Raises OSError.
+
+        keep_written: what was written stays; whoever deletes `directory` as a whole spares a task's end the time.
+        """

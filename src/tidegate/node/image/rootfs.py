@@ -59,7 +59,7 @@ def mount_overlay(lowers: Sequence[Path], directory: Path, lowers_fd: int) -> Pa
 
 
 def unmount_overlay(directory: Path) -> None:
-    """Unmount and delete. Succeeds if there is nothing. Raises OSError."""
+    """Unmount, and delete the mount point. Succeeds if there is nothing. Raises OSError."""
     rootfs = directory / "rootfs"
     try:
         syscalls.umount(str(rootfs))
@@ -69,5 +69,9 @@ def unmount_overlay(directory: Path) -> None:
     if rootfs.is_dir():
         # Not rmtree: were it still mounted, everything in it would go.
         rootfs.rmdir()
+
+
+def delete_written(directory: Path) -> None:
+    """Delete what was written to an overlay that is not mounted any more. Succeeds if there is nothing."""
     for name in ("upper", "work"):
         shutil.rmtree(directory / name, ignore_errors=True)
