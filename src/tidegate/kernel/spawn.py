@@ -68,17 +68,23 @@ class Spawner:
         stdout: int | None = None,
         stderr: int | None = None,
         keep: Sequence[int] = (),
+        directory: Path | None = None,
     ) -> Child:
         """
         Start arguments[0] (an absolute path); stdin is /dev/null, and so is what is not given.
 
-        keep: descriptors that the child has under the same number. Raises OSError.
+        keep: descriptors that the child has under the same number. directory: where it starts; None: where we are,
+        or in a namespace of its own at the root. Raises OSError.
         """
 
         def start() -> Child:
             return _posix_spawn(arguments, environment, stdout, stderr, keep)
 
-        return self._run(start) if self._hidden else start()
+        def start_there() -> Child:
+            os.chdir(directory or "/")  # of this thread alone: it shares nothing of its place with others
+            return start()
+
+        return self._run(start_there) if self._hidden or directory is not None else start()
 
     def close(self) -> None:
         """End the thread, and with it (once its last child is gone) the namespace."""
@@ -96,6 +102,9 @@ class Spawner:
         return self._thread.submit(start).result()
 
     def _enter_namespace(self) -> None:
+        if not self._hidden:
+            syscalls.unshare(syscalls.CLONE_FS)
+            return
         syscalls.unshare(syscalls.CLONE_NEWNS)
         syscalls.mount("none", "/", None, syscalls.MS_REC | syscalls.MS_SLAVE)
         for path in self._hidden:

@@ -124,3 +124,21 @@ def test_sharing_is_idempotent(shared: Path) -> None:
     shared_mount.unmake_shared(shared)
     shared_mount.unmake_shared(shared)
     assert point not in Path("/proc/self/mountinfo").read_text()
+
+
+@pytest.mark.host
+@pytest.mark.parametrize("is_hidden", [False, True])
+async def test_a_child_starts_where_it_is_told(tmp_path: Path, is_hidden: bool) -> None:
+    """Its directory is its own: neither ours nor that of the next child changes."""
+    unified = Path("/sys/fs/cgroup/unified")
+    spawner = Spawner([unified] if is_hidden and unified.is_dir() else [])
+    here = Path.cwd()
+    try:
+        with (tmp_path / "out").open("wb") as out:
+            child = spawner.spawn(["/bin/pwd"], stdout=out.fileno(), directory=tmp_path)
+            assert await child.wait() == 0
+    finally:
+        spawner.close()
+
+    assert (tmp_path / "out").read_text().strip() == str(tmp_path)
+    assert Path.cwd() == here

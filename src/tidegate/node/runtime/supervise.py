@@ -68,7 +68,7 @@ async def start_supervisor(
     """Run conmon until the container is created; returns the container's pid. Raises RuntimeFailure("create")."""
     files = BundleFiles.of(bundle)
     with _pipe() as (reading, writing), files.error.open("wb") as error:
-        child = _spawn(plan_conmon(tools, root, bundle), spawner, writing.take(), error.fileno())
+        child = _spawn(plan_conmon(tools, root, bundle), spawner, bundle, writing.take(), error.fileno())
         writing.close()
         try:
             with anyio.fail_after(timeout_seconds):
@@ -151,10 +151,11 @@ def _pipe() -> Iterator[tuple[int, _Closing]]:
         held.close()
 
 
-def _spawn(arguments: list[str], spawner: Spawner, sync: int, error: int) -> Child:
+def _spawn(arguments: list[str], spawner: Spawner, bundle: Bundle, sync: int, error: int) -> Child:
     environment = {**CLEAN_ENVIRONMENT, "_OCI_SYNCPIPE": str(sync)}
     try:
-        return spawner.spawn(arguments, environment=environment, stderr=error, keep=[sync])
+        # conmon leaves its note of a lack of memory where it was started.
+        return spawner.spawn(arguments, environment=environment, stderr=error, keep=[sync], directory=bundle.directory)
     except OSError as failure:
         raise RuntimeFailure("create", f"cannot start {arguments[0]}: {failure.strerror}") from failure
 
