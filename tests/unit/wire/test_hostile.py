@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conformance.cases import Recorder
@@ -23,6 +23,8 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
 )
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How busy the machine is decides nothing."""
 
 
 def answer(method: str, query: str, headers: dict[str, str], body: bytes) -> Answer:
@@ -40,12 +42,14 @@ def target(api: ModuleType, operation: str) -> dict[str, str]:
     return {"x-amz-target": f"{api.TARGET_PREFIX}.{operation}"}
 
 
+@PATIENT
 @given(operation=st.sampled_from(JSON_OPERATIONS), body=st.binary(max_size=200))
 def test_any_bytes_as_json(operation: tuple[ModuleType, str], body: bytes) -> None:
     """For any operation."""
     check(answer("POST", "", target(*operation), body))
 
 
+@PATIENT
 @given(data=st.data(), operation=st.sampled_from(JSON_OPERATIONS))
 def test_members_of_any_value(data: st.DataObject, operation: tuple[ModuleType, str]) -> None:
     """Members that the operation has, with what no client would send."""
@@ -56,6 +60,7 @@ def test_members_of_any_value(data: st.DataObject, operation: tuple[ModuleType, 
     check(answer("POST", "", target(api, name), json.dumps(body).encode()))
 
 
+@PATIENT
 @given(operation=st.sampled_from(FORM_OPERATIONS), tail=st.binary(max_size=200))
 def test_any_bytes_as_a_form(operation: tuple[ModuleType, str], tail: bytes) -> None:
     """After the action, which alone is as it should be."""
@@ -63,6 +68,7 @@ def test_any_bytes_as_a_form(operation: tuple[ModuleType, str], tail: bytes) -> 
     check(answer("POST", "", {}, f"Action={name}&Version={api.VERSION}&".encode() + tail))
 
 
+@PATIENT
 @given(data=st.data(), operation=st.sampled_from(FORM_OPERATIONS))
 def test_parameters_of_any_value(data: st.DataObject, operation: tuple[ModuleType, str]) -> None:
     """Names that the operation has, numbered and not, with any text."""
@@ -78,6 +84,7 @@ def test_parameters_of_any_value(data: st.DataObject, operation: tuple[ModuleTyp
     check(answer("GET", form, {}, b""))
 
 
+@PATIENT
 @given(
     query=st.text(st.characters(max_codepoint=127), max_size=100),
     headers=st.dictionaries(

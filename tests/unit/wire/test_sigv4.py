@@ -11,7 +11,7 @@ import pytest
 from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tidegate.wire.sigv4 import MISMATCH, UNKNOWN_KEY, Key, SignatureProblem, SignedRequest, sign_headers, verify
@@ -20,6 +20,8 @@ REGION, SERVICE = "eu-north-1", "ecs"
 ID, SECRET, OWNER = "AKIAIOSFODNN7EXAMPLE", "a-secret/+of-forty", "arn:aws:iam::123456789012:root"
 BODY = b'{"tasks": ["a"]}'
 TARGET = "AmazonEC2ContainerServiceV20141113.DescribeTasks"
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How busy the machine is decides nothing."""
 
 
 class Ring:
@@ -95,6 +97,7 @@ def test_what_was_altered_is_refused(alter: Callable[[SignedRequest], SignedRequ
     assert (problem.kind, str(problem)) == ("mismatch", MISMATCH)
 
 
+@PATIENT
 @given(position=st.integers(0, len(BODY) - 1), byte=st.integers(1, 255))
 def test_no_byte_of_the_body_can_be_changed(position: int, byte: int) -> None:
     """Any one of them, to any other value."""
@@ -205,6 +208,7 @@ def test_a_malformed_date_is_refused(date: str) -> None:
     assert refusal(with_header(signed_by_botocore(), "x-amz-date", date)).kind in ("incomplete", "expired")
 
 
+@PATIENT
 @given(text=st.text(max_size=200), query=st.dictionaries(st.text(max_size=20), st.text(max_size=20), max_size=5))
 def test_any_claim_is_refused_in_order(text: str, query: dict[str, str]) -> None:
     """Nothing but a SignatureProblem comes of what strangers send."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tidegate.api import ec2
 from tidegate.wire.xml import XmlWriter
 
 WRITER = XmlWriter(ec2.MEMBERS)
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How busy the machine is decides nothing."""
 
 
 def written(group: ec2.SecurityGroup) -> ElementTree.Element:
@@ -34,6 +36,7 @@ def test_truth_values_and_lists() -> None:
     assert rule.findtext("isEgress") == "false"
 
 
+@PATIENT
 @given(text=st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff")))
 def test_text_comes_back_as_it_was(text: str) -> None:
     """Markup and line ends included."""
@@ -41,6 +44,7 @@ def test_text_comes_back_as_it_was(text: str) -> None:
         assert (written(ec2.SecurityGroup(description=probe)).findtext("groupDescription") or "") == probe
 
 
+@PATIENT
 @given(text=st.text(st.characters(categories=["Cc", "Cs"]), min_size=1))
 def test_what_xml_cannot_write_does_not_break_the_answer(text: str) -> None:
     """It is replaced, character by character."""
