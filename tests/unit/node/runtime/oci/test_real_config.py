@@ -86,7 +86,7 @@ async def test_limits_are_seen(host: RealHost) -> None:
 async def test_root_is_kept_from_the_host(host: RealHost) -> None:
     """Root in a container can't mount, change kernel settings, or see what is masked."""
     script = (
-        "mount -t tmpfs x /tmp; echo $?; echo 1 > /proc/sys/kernel/panic; echo $?;"
+        "exec 2>/dev/null; mount -t tmpfs x /tmp; echo $?; echo 1 > /proc/sys/kernel/panic; echo $?;"
         " cat /proc/kcore | wc -c; cat /proc/timer_list | wc -c"
     )
     _, output = await run(host, script)
@@ -101,7 +101,7 @@ async def test_readonly_root_and_volumes(host: RealHost) -> None:
     mounts = (Mount(volume="v", path="/data/rw"), Mount(volume="v", path="/data/ro", read_only=True))
     (host.directory / "rootfs/data/rw").mkdir()
     (host.directory / "rootfs/data/ro").mkdir()
-    script = "touch /x; echo $?; touch /data/ro/x; echo $?; touch /data/rw/x; echo $?"
+    script = "exec 2>/dev/null; touch /x; echo $?; touch /data/ro/x; echo $?; touch /data/rw/x; echo $?"
     _, output = await run(host, script, readonly_root=True, mounts=mounts, volumes={"v": volume})
     assert [line for line in output.split("\n") if line.isdigit()] == ["1", "1", "0"], output
     assert (volume / "x").exists()
