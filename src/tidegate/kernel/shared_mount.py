@@ -21,6 +21,15 @@ def make_shared(directory: Path) -> None:
     syscalls.mount("none", path, None, syscalls.MS_SHARED)
 
 
+def mount_memory(directory: Path, size_mib: int) -> None:
+    """Make `directory` a file system in memory, unless it is one: a full disk does not reach it. Raises OSError."""
+    path = os.path.realpath(directory)
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    if not _is_mount_point(path):
+        flags = syscalls.MS_NOSUID | syscalls.MS_NODEV
+        syscalls.mount("tmpfs", path, "tmpfs", flags, f"mode=700,size={size_mib}m")
+
+
 def unmake_shared(directory: Path) -> None:
     """Undo `make_shared`; what is still mounted below goes with it, lazily. Nothing to do if it is no mount."""
     path = os.path.realpath(directory)

@@ -19,7 +19,7 @@ import anyio
 import structlog
 
 from tidegate.engine.local import LocalEngine
-from tidegate.kernel.shared_mount import make_shared, unmake_shared
+from tidegate.kernel.shared_mount import make_shared, mount_memory, unmake_shared
 from tidegate.model.account import AccessKey, Account, SecurityGroup, Subnet, Vpc
 from tidegate.model.log import LogGroup, LogStream
 from tidegate.model.record import Record
@@ -37,12 +37,14 @@ from tidegate.node.network.ranges import find_taken_ranges
 from tidegate.node.network.resolver import resolver_lines
 from tidegate.node.output.reader import OutputReader
 from tidegate.node.output.sink import LogSink
-from tidegate.node.runtime.cgroup.probe import find_cgroups, read_mounts
+from tidegate.node.runtime.cgroup.cgroups import Cgroups
+from tidegate.node.runtime.cgroup.probe import CgroupMounts, find_cgroups, read_mounts
 from tidegate.node.runtime.cgroup.tasks import TaskCgroups
 from tidegate.node.runtime.conmon import ConmonRuntime
 from tidegate.node.runtime.oci.host import read_host_facts
 from tidegate.node.runtime.probe import NoRuntime, find_toolchain, plan_spawner
-from tidegate.node.runtime.toolchain import Kind, Toolchain
+from tidegate.node.runtime.toolchain import Kind
+from tidegate.node.runtime.trial import Found, find_runtime
 from tidegate.reconcile.loop import TaskLoop
 from tidegate.server.config import Config, ConfigError
 from tidegate.server.statedir import StateDirectory
@@ -62,6 +64,8 @@ KINDS: tuple[type[Record], ...] = (
 )
 NODE_ID = "local"
 SWEEP_SECONDS = 60
+RUNTIME_MIB = 64
+"""For what the OCI runtime and the supervisors say of containers: some kilobytes each, as short-lived as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,19 +151,19 @@ async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
     """This machine as an engine. Raises ConfigError."""
     state = control.state
     mounts = read_mounts()
-    tools = choose_runtime(config.runtime)
     make_shared(state.path)
+    mount_memory(state.runtime, RUNTIME_MIB)
     groups = find_cgroups(mounts)
     cgroups = TaskCgroups(groups, state.instance)
-    spawner = plan_spawner(tools.kind, mounts)
-    runtime = ConmonRuntime(tools, state.runtime, groups, spawner)
+    found = await choose_runtime(config.runtime, state, groups, mounts)
+    runtime = ConmonRuntime(found.tools, state.runtime, groups, found.spawner)
     registries = RegistryOptions(insecure_registries=frozenset(config.insecure_registry))
     images = ImageStore(state.images, registries=registries)
     (vpc,) = control.store.select(Vpc)
     network = BridgeNetwork(state.instance, state.network, vpc.cidr)
     sink: LogSink = control.logs.sink
     output = OutputReader(sink)
-    host = read_host_facts(tools, mounts)
+    host = read_host_facts(found.tools, mounts)
     launcher = HostLauncher(runtime, images, host, resolver_lines())
     parts = Parts(runtime, images, network, cgroups, launcher, output, sink, time.time)
     capacity = Capacity(NODE_ID, config.reserve_memory, is_strict=config.strict_capacity)
@@ -174,21 +178,21 @@ async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
             yield Node(engine, images, network, cgroups, runtime.name, host.architecture)
     finally:
         await network.close(remove=False)
-        spawner.close()
+        found.spawner.close()
 
 
-def choose_runtime(wanted: str) -> Toolchain:
-    """crun where it works, else runc. Raises ConfigError with the remedy."""
-    kinds: tuple[Kind, ...] = ("crun", "runc")
-    reasons = []
-    for kind in kinds:
-        if wanted not in ("auto", kind):
-            continue
-        try:
-            return find_toolchain(kind)
-        except NoRuntime as error:
-            reasons.append(str(error))
-    raise ConfigError("; ".join(reasons) + ". See `tidegate doctor`")
+async def choose_runtime(wanted: str, state: StateDirectory, groups: Cgroups, mounts: CgroupMounts) -> Found:
+    """What a container was seen to start and end with: crun, else runc; or what was named. Raises ConfigError."""
+    try:
+        if wanted in ("crun", "runc"):
+            kind: Kind = "crun" if wanted == "crun" else "runc"
+            return Found(find_toolchain(kind), plan_spawner(kind, mounts))
+        found = await find_runtime(state.runtime, f"/tidegate-{state.instance}", groups, mounts)
+    except NoRuntime as error:
+        raise ConfigError(f"{error}. See `tidegate doctor`") from error
+    for reason in found.refused:
+        log.warning("a runtime does not work here", why=reason)
+    return found
 
 
 async def remove_from_host(house: House) -> None:

@@ -14,6 +14,7 @@ The files in a bundle's directory by which a container is found again after a cr
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -70,11 +71,13 @@ class BundleFiles:
     directory: Path
     container: str
     """The container's id."""
+    ends: Path
+    """Where the supervisor writes how it ended."""
 
     @classmethod
-    def of(cls, bundle: Bundle) -> BundleFiles:
-        """The files of a bundle."""
-        return cls(bundle.directory, bundle.id)
+    def of(cls, bundle: Bundle, root: Path | None = None) -> BundleFiles:
+        """The files of a bundle; those of its end are the runtime's, in `root`, which a full disk does not reach."""
+        return cls(bundle.directory, bundle.id, root / f".end-{bundle.id}" if root else bundle.directory)
 
     @property
     def log(self) -> Path:
@@ -98,14 +101,18 @@ class BundleFiles:
         """None if nobody has seen the end yet."""
         return self._read("ended.json", Exit)
 
-    def write_ended(self, ended: Exit) -> None:
-        """The last word on how it ended; survives the removal of the control group."""
-        self._write("ended.json", ended)
+    def write_ended(self, ended: Exit) -> bool:
+        """The last word on how it ended; survives the removal of the control group. False: the disk is full."""
+        try:
+            self._write("ended.json", ended)
+        except OSError:
+            return False
+        return True
 
     def read_exit(self) -> tuple[int, float] | None:
         """Code and time of the end as the supervisor saw it; None before that."""
         for name in ("exit", self.container):  # the second is where an older conmon writes it
-            path = self.directory / name
+            path = self.ends / name
             try:
                 text, modified_at = path.read_text().strip(), path.stat().st_mtime
             except FileNotFoundError:
@@ -116,7 +123,7 @@ class BundleFiles:
 
     def has_oom_mark(self) -> bool:
         """The supervisor saw the kernel kill for want of memory."""
-        return (self.directory / "oom").exists()
+        return any((place / "oom").exists() for place in (self.ends, self.directory))
 
     def error_tail(self) -> str:
         """The end of what supervisor and runtime said on stderr, in one line."""
@@ -126,8 +133,14 @@ class BundleFiles:
             return ""
         return " ".join(data.decode(errors="replace").split())
 
+    def forget_end(self) -> None:
+        """Drop what the supervisor wrote of the end."""
+        if self.ends != self.directory:
+            shutil.rmtree(self.ends, ignore_errors=True)
+
     def clear(self) -> None:
         """Drop what an earlier container of the same bundle left, the rootfs and its output aside."""
+        self.forget_end()
         for name in (*_LEFT_OVER, self.container):
             (self.directory / name).unlink(missing_ok=True)
 

@@ -66,7 +66,7 @@ class ConmonRuntime:
             raise
 
     async def recover(self, bundle: Bundle) -> tuple[ConmonContainer, Literal["created", "started"]] | None:
-        files = BundleFiles.of(bundle)
+        files = BundleFiles.of(bundle, self._means.root)
         created = files.read_created()
         if created is None:
             await self._discard(bundle)
@@ -91,8 +91,9 @@ class ConmonRuntime:
                 await anyio.sleep(_POLL_SECONDS)
 
     async def _create(self, bundle: Bundle, config: Mapping[str, Any]) -> ConmonContainer:
-        means, files = self._means, BundleFiles.of(bundle)
+        means, files = self._means, BundleFiles.of(bundle, self._means.root)
         files.clear()
+        files.ends.mkdir(mode=0o700, exist_ok=True)
         (bundle.directory / "config.json").write_bytes(msgspec.json.encode(config))
         pid = await start_supervisor(means.tools, means.spawner, means.root, bundle, self._create_timeout_seconds)
         supervisor, container = identify(_read_pid(bundle.directory / "conmon.pid")), identify(pid)
@@ -107,7 +108,7 @@ class ConmonRuntime:
         await end_supervisors(bundle.directory)
         self._means.cgroups.kill(bundle.cgroup)
         await remove_state(self._means, bundle)
-        BundleFiles.of(bundle).clear()
+        BundleFiles.of(bundle, self._means.root).clear()
 
 
 def _read_pid(file: Path) -> int:

@@ -52,8 +52,9 @@ class ConmonContainer:
         self.bundle = bundle
         self.pid = created.container.pid
         self._means = means
-        self._files = BundleFiles.of(bundle)
+        self._files = BundleFiles.of(bundle, means.root)
         self._ended: Exit | None = None
+        self._is_kept = True
         self._is_recovered = is_recovered
         self._process = created.container.open()
         self._supervisor = created.supervisor.open()
@@ -102,6 +103,8 @@ class ConmonContainer:
                 # It has ended in order: all that `delete` would do beside this is to be a process of its own.
                 shutil.rmtree(self._means.root / self.bundle.id, ignore_errors=True)
             await remove_state(self._means, self.bundle)
+            if self._is_kept:
+                self._files.forget_end()
             self._release()
 
     async def _start_by_runtime(self) -> None:
@@ -136,7 +139,7 @@ class ConmonContainer:
             else:
                 code, finished_at = seen
                 self._ended = Exit(code, code != 0 and self._ran_out_of_memory(), finished_at)
-            self._files.write_ended(self._ended)
+            self._is_kept = self._files.write_ended(self._ended)
         return self._ended
 
     def _ran_out_of_memory(self) -> bool:

@@ -35,16 +35,16 @@ class _Report(msgspec.Struct):
 
 def plan_conmon(tools: Toolchain, root: Path, bundle: Bundle) -> list[str]:
     """The command line: k8s-file log of unlimited size, all files in the bundle, the runtime's state in `root`."""
-    directory = bundle.directory
+    directory, ends = bundle.directory, BundleFiles.of(bundle, root).ends
     arguments = [
         *(str(tools.conmon), "--api-version", "1", "--cid", bundle.id, "--cuuid", bundle.id, "--name", bundle.id),
         *("--runtime", str(tools.runtime), f"--runtime-arg=--root={root}", "--bundle", str(directory)),
         *("--container-pidfile", str(directory / "pid"), "--conmon-pidfile", str(directory / "conmon.pid")),
         *(
             "--persist-dir",
-            str(directory),
+            str(ends),
             "--exit-dir",
-            str(directory),
+            str(ends),
             "--log-path",
             f"k8s-file:{directory / 'log'}",
             "--log-level",
@@ -66,7 +66,7 @@ async def start_supervisor(
     tools: Toolchain, spawner: Spawner, root: Path, bundle: Bundle, timeout_seconds: float
 ) -> int:
     """Run conmon until the container is created; returns the container's pid. Raises RuntimeFailure("create")."""
-    files = BundleFiles.of(bundle)
+    files = BundleFiles.of(bundle, root)
     with _pipe() as (reading, writing), files.error.open("wb") as error:
         child = _spawn(plan_conmon(tools, root, bundle), spawner, bundle, writing.take(), error.fileno())
         writing.close()

@@ -40,10 +40,11 @@ async def find_runtime(state: Path, parent: str, cgroups: Cgroups, mounts: Cgrou
     """
     The first of crun and runc with which a container starts and ends.
 
-    state: a directory below a shared mount (see `kernel.shared_mount`). parent: the cgroup for the trial.
-    Raises NoRuntime with the reason for each.
+    state: a directory below a shared mount (see `kernel.shared_mount`). parent: the cgroup for the trial. Without a
+    static program to try with, the first that is installed is taken on trust. Raises NoRuntime with all reasons.
     """
     refused = []
+    can_try = find_init_program() is not None
     for kind in _KINDS:
         try:
             tools = find_toolchain(kind)
@@ -51,7 +52,7 @@ async def find_runtime(state: Path, parent: str, cgroups: Cgroups, mounts: Cgrou
             refused.append(f"{kind}: {error}")
             continue
         spawner = plan_spawner(kind, mounts)
-        why = await try_runtime(tools, spawner, state, parent, cgroups)
+        why = await try_runtime(tools, spawner, state, parent, cgroups) if can_try else ""
         if not why:
             return Found(tools, spawner, tuple(refused))
         spawner.close()
