@@ -12,7 +12,7 @@ from tidegate.server.config import Config
 
 
 def configure_logging(config: Config) -> None:
-    """To standard error. Requests that succeed are logged with --verbose only."""
+    """To standard error. What is not worth a line is not said in the first place."""
     as_json = config.log_format == "json" or (config.log_format == "auto" and not sys.stderr.isatty())
     renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     processors: list[Any] = [
@@ -21,17 +21,9 @@ def configure_logging(config: Config) -> None:
         structlog.processors.format_exc_info,
         renderer,
     ]
-    if not config.verbose:
-        processors.insert(0, _drop_good_requests)
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-
-
-def _drop_good_requests(logger: Any, method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
-    if event.get("event") == "request" and event.get("status", 500) < 400:
-        raise structlog.DropEvent
-    return event

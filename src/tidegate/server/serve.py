@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import sys
@@ -41,6 +42,7 @@ SHUTDOWN_SECONDS = 5
 def serve(config: Config) -> None:
     """Run until SIGINT or SIGTERM. Raises ConfigError."""
     configure_logging(config)
+    _raise_descriptor_limit()
     if os.geteuid() != 0:
         raise ConfigError("cannot run the server: it makes namespaces, mounts and cgroups, which takes root; use sudo")
     listener = _bind(config)
@@ -94,6 +96,12 @@ def application(config: Config, house: House) -> Application:
 
     identity = Identity(control.account.id, control.account.region)
     return Application(services, identity, keys, health, tells_successes=config.verbose)
+
+
+def _raise_descriptor_limit() -> None:
+    """Each container holds two descriptors and each connection one: take what we may."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class _QuietServer(uvicorn.Server):
