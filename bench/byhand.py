@@ -19,6 +19,7 @@ from typing import Any
 
 from tidegate.kernel import pidfd
 from tidegate.kernel.spawn import CLEAN_ENVIRONMENT, Spawner
+from tidegate.node.runtime.bundle import BundleFiles
 from tidegate.node.runtime.cgroup.probe import read_mounts
 from tidegate.node.runtime.probe import find_toolchain, plan_spawner
 from tidegate.node.runtime.runtime import Bundle
@@ -40,11 +41,17 @@ class ByHand:
     supervisor: int = -1
     container: int = -1
 
+    @property
+    def files(self) -> BundleFiles:
+        """Where conmon writes."""
+        return BundleFiles.of(self.bundle, self.root)
+
     def start(self, config: dict[str, Any]) -> float:
         """Seconds until its own program runs."""
         arguments = plan_conmon(self.tools, self.root, self.bundle)
         began = time.perf_counter()
         (self.bundle.directory / "config.json").write_text(json.dumps(config))
+        self.files.ends.mkdir(parents=True, exist_ok=True)
         reading, writing = os.pipe()
         environment = {**CLEAN_ENVIRONMENT, "_OCI_SYNCPIPE": str(writing)}
         child = self.spawner.spawn(arguments, environment=environment, keep=[writing])
@@ -65,7 +72,7 @@ class ByHand:
         began = time.perf_counter()
         pidfd.send_signal(self.container, signal.SIGTERM)
         select.select([self.supervisor], [], [])
-        assert (self.bundle.directory / "exit").exists()
+        assert self.files.read_exit() is not None
         ended = time.perf_counter()
         self._run_runtime("delete", "--force")
         removed = time.perf_counter()

@@ -36,6 +36,7 @@ from fixtures.containers import RealHost, network_namespace, real_host
 from tidegate.kernel.spawn import CLEAN_ENVIRONMENT
 from tidegate.model.image import ImageConfig
 from tidegate.model.spec import ContainerSpec
+from tidegate.node.runtime.bundle import BundleFiles
 from tidegate.node.runtime.cgroup.probe import read_mounts
 from tidegate.node.runtime.oci.config import Site, plan_config
 from tidegate.node.runtime.oci.host import HostFacts, read_host_facts
@@ -73,6 +74,8 @@ def by_hand(
     """The least that works."""
     root = host.directory / "oci"
     arguments = plan_conmon(tools, root, bundle)
+    files = BundleFiles.of(bundle, root)
+    files.ends.mkdir(parents=True, exist_ok=True)
     begun = time.perf_counter()
     (bundle.directory / "config.json").write_text(json.dumps(config))
     reading, writing = os.pipe()
@@ -92,7 +95,7 @@ def by_hand(
     select.select([supervisor], [], [])
     ended = time.perf_counter()
     os.close(supervisor)
-    assert (bundle.directory / "exit").read_text() == "0"
+    assert (files.read_exit() or (-1, 0))[0] == 0
     assert host.spawner.spawn([str(tools.runtime), f"--root={root}", "delete", "--force", bundle.id]).reap() == 0
     return started - begun, ended - begun
 
