@@ -2,7 +2,7 @@
 The node's agent: all tasks of this machine, found again after a crash.
 
     async with agent.open():      recovers what earlier processes of ours left, then runs
-        await agent.submit(spec)
+        agent.submit(spec)
         agent.stop(task, request)
         agent.forget(task)
 
