@@ -13,6 +13,7 @@ import anyio
 from tidegate.engine.sim import Behaviour, behaviour_of
 from tidegate.model.image import Image, ImageConfig
 from tidegate.model.spec import LogTarget, NetworkSpec, SecurityGroupSpec, TaskSpec
+from tidegate.node.agent.environment import DefinedEnvironment
 from tidegate.node.agent.parts import LaunchRequest, Parts, PhaseTimer
 from tidegate.node.image.images import ImageNotFound, Progress
 from tidegate.node.network.network import NetworkFailure
@@ -114,6 +115,7 @@ class World:
             network=FakeNetwork(self),
             cgroups=FakeCgroups(self),
             launcher=FakeLauncher(self),
+            environment=DefinedEnvironment(),
             output=FakeOutput(),
             sink=FakeSink(self),
             now=self.now,

@@ -128,6 +128,9 @@ class TaskSpec(Spec, frozen=True, kw_only=True):
 
     id: str
     """32 lower-case hex digits."""
+    account: str = ""
+    """12 digits."""
+    region: str = ""
     cluster: str
     family: str
     family_revision: int
@@ -140,6 +143,10 @@ class TaskSpec(Spec, frozen=True, kw_only=True):
     architecture: Literal["x86_64", "arm64"] = "x86_64"
     ephemeral_storage_gib: int = 20
     shares_process_namespace: bool = False
+    task_role: str | None = None
+    """ARN: whose credentials the containers may fetch."""
+    execution_role: str | None = None
+    """ARN: in whose name the node pulls images, writes logs and reads secrets."""
 
 
 class Rule(Spec, frozen=True, kw_only=True):

@@ -50,13 +50,14 @@ class TaskLoop:
         self,
         store: Store,
         engine: Engine,
+        account: str,
         region: str,
         now: Callable[[], float],
         retention_seconds: float = DEFAULT_RETENTION_SECONDS,
     ) -> None:
         self._store = store
         self._engine = engine
-        self._region = region
+        self._account, self._region = account, region
         self._now = now
         self._retention_seconds = retention_seconds
         self._addresses = Addresses()
@@ -194,7 +195,7 @@ class TaskLoop:
         definition = self._store.get(TaskDefinition, task.definition)
         assert definition is not None, "a placed task's definition is kept"
         assert task.status.interface is not None, "a placed task has an interface"
-        spec = build_task_spec(task, definition, task.status.interface, self._region)
+        spec = build_task_spec(task, definition, task.status.interface, self._account, self._region)
         try:
             await self._engine.submit(spec, task.status.node)
         except BadSpec as error:

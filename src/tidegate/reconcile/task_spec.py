@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tidegate.api import ecs
+from tidegate.model.arn import role_arn
 from tidegate.model.spec import (
     ContainerSpec,
     Dependency,
@@ -22,7 +23,9 @@ from tidegate.model.task import Task, TaskDefinition
 DEFAULT_STOP_TIMEOUT_SECONDS = 30
 
 
-def build_task_spec(task: Task, definition: TaskDefinition, interface: Interface, region: str) -> TaskSpec:
+def build_task_spec(
+    task: Task, definition: TaskDefinition, interface: Interface, account: str, region: str
+) -> TaskSpec:
     """The definition with the request's overrides applied, and the interface that the task was given."""
     spec = definition.spec
     overrides = task.request.overrides or ecs.TaskOverride()
@@ -30,6 +33,8 @@ def build_task_spec(task: Task, definition: TaskDefinition, interface: Interface
     environment = _aws_environment(region)
     return TaskSpec(
         id=task.id,
+        account=account,
+        region=region,
         cluster=task.cluster,
         family=definition.family,
         family_revision=definition.number,
@@ -43,7 +48,13 @@ def build_task_spec(task: Task, definition: TaskDefinition, interface: Interface
         volumes=tuple(v.name for v in spec.volumes or () if v.name),
         architecture=architecture_of(spec),
         shares_process_namespace=spec.pid_mode == "task",
+        task_role=_role(overrides.task_role_arn or spec.task_role_arn, account, region),
+        execution_role=_role(overrides.execution_role_arn or spec.execution_role_arn, account, region),
     )
+
+
+def _role(named: str | None, account: str, region: str) -> str | None:
+    return role_arn(region, account, named) if named else None
 
 
 def architecture_of(spec: ecs.TaskDefinition) -> Literal["x86_64", "arm64"]:

@@ -27,6 +27,7 @@ from tidegate.model.status import Observation
 from tidegate.model.task import AttributeRecord, ClientToken, Cluster, Family, Setting, Task, TaskDefinition
 from tidegate.node.agent.agent import Agent
 from tidegate.node.agent.capacity import Capacity
+from tidegate.node.agent.environment import DefinedEnvironment
 from tidegate.node.agent.launcher import HostLauncher
 from tidegate.node.agent.parts import Parts
 from tidegate.node.image.skopeo import RegistryOptions
@@ -105,7 +106,7 @@ class House:
 async def open_house(config: Config, choose_cidr: Callable[[str], str]) -> AsyncIterator[House]:
     """Everything but HTTP, running. Raises ConfigError."""
     async with open_control(config, choose_cidr) as control, open_node(config, control) as node:
-        loop = TaskLoop(control.store, node.engine, control.account.region, time.time)
+        loop = TaskLoop(control.store, node.engine, control.account.id, control.account.region, time.time)
         async with anyio.create_task_group() as group:
             group.start_soon(loop.run)
             group.start_soon(_keep_host_firewall, node.network)
@@ -165,7 +166,7 @@ async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
     output = OutputReader(sink)
     host = read_host_facts(found.tools, mounts)
     launcher = HostLauncher(runtime, images, host, resolver_lines())
-    parts = Parts(runtime, images, network, cgroups, launcher, output, sink, time.time)
+    parts = Parts(runtime, images, network, cgroups, launcher, DefinedEnvironment(), output, sink, time.time)
     capacity = Capacity(NODE_ID, config.reserve_memory, is_strict=config.strict_capacity)
 
     def make_agent(publish: Callable[[Observation], None]) -> Agent:

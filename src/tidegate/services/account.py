@@ -9,8 +9,8 @@ from ipaddress import IPv4Network
 from typing import Protocol
 
 from tidegate.model.account import AccessKey, Account, Subnet, Vpc
+from tidegate.model.arn import partition
 from tidegate.services.ec2.security_groups import DEFAULT_GROUP, new_group, new_id
-from tidegate.services.ecs.names import partition
 from tidegate.store.store import Put, Store
 
 ZONES = "abc"

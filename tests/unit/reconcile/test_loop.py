@@ -105,7 +105,7 @@ async def house(
     engine = SimEngine([node])
     await ensure_account(store, CTX.account, CTX.region, cidr, anyio.current_time)
     async with engine.open(), anyio.create_task_group() as group:
-        group.start_soon(TaskLoop(store, engine, CTX.region, anyio.current_time).run)
+        group.start_soon(TaskLoop(store, engine, CTX.account, CTX.region, anyio.current_time).run)
         yield House(store, engine, Ecs(store, anyio.current_time))
         group.cancel_scope.cancel()
 
@@ -276,7 +276,7 @@ async def test_an_engine_that_fails_is_asked_again(what: str):
     await ensure_account(store, CTX.account, CTX.region, "10.64.0.0/16", anyio.current_time)
     engine.refusals[what] = 3
     async with engine.open(), anyio.create_task_group() as group:
-        group.start_soon(TaskLoop(store, engine, CTX.region, anyio.current_time).run)
+        group.start_soon(TaskLoop(store, engine, CTX.account, CTX.region, anyio.current_time).run)
         h = House(store, engine, Ecs(store, anyio.current_time))
         tasks = await h.run(await h.register("sim/run"), count=3)
         for task in tasks:

@@ -45,7 +45,8 @@ def build(container: dict[str, Any], overrides: dict[str, Any] | None = None, **
         container_ids={"app": "u"},
         status=TaskStatus(last_status=LastStatus.PENDING, created_at=1.0),
     )
-    return build_task_spec(task, TaskDefinition(family="app", number=3, spec=spec), INTERFACE, "eu-north-1")
+    revision = TaskDefinition(family="app", number=3, spec=spec)
+    return build_task_spec(task, revision, INTERFACE, "123456789012", "eu-north-1")
 
 
 def only(spec: TaskSpec) -> ContainerSpec:

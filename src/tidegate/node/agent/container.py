@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import anyio
+import msgspec
 import structlog
 from anyio.abc import TaskGroup
 
@@ -46,6 +47,7 @@ class ContainerRun:
         self._log = spec.log
         self._namespace: Path | None = None
         self._image: Image | None = None
+        self._environment: dict[str, str] = {}
         self._live: Container | None = None
         self._exited = anyio.Event()
         self._probing = anyio.CancelScope()
@@ -71,21 +73,25 @@ class ContainerRun:
         )
 
     async def prepare(self, namespace: Path) -> None:
-        """Have what it needs beside its image; find it, if it was started before. Raises LogTargetMissing."""
+        """
+        Have what it needs beside its image; find it, if it was started before.
+
+        Raises LogTargetMissing, EnvironmentUnavailable.
+        """
         self._namespace = namespace
         if self._stage is Stage.STOPPED:
             return
         was_started = self._record.container(self._spec.name).started_at is not None
         await self._open_log(was_started)
-        if not self.bundle.directory.exists():
-            return
-        found = await self._parts.runtime.recover(self.bundle)
+        found = await self._parts.runtime.recover(self.bundle) if self.bundle.directory.exists() else None
         if found is not None:
             self._live, how = found
             self._image = self._parts.images.find(self._spec.image, self._task.architecture)
             self._stage = Stage.RUNNING if how == "started" else Stage.STARTING
         elif was_started:
             self._stop_with(None, LOST)
+        else:
+            self._environment = dict(await self._parts.environment.resolve(self._task, self._spec))
 
     async def _open_log(self, was_started: bool) -> None:
         if self._log is None:
@@ -147,7 +153,7 @@ class ContainerRun:
         journal = self._record.journal
         request = LaunchRequest(
             task=self._task,
-            container=self._spec,
+            container=msgspec.structs.replace(self._spec, environment=self._environment),
             image=self._image,
             bundle=self.bundle,
             network_namespace=self._namespace,
@@ -219,9 +225,7 @@ class ContainerRun:
         assert check is not None
 
         async def probe() -> bool:
-            result = await live.exec(
-                check.command, environment=self._spec.environment, timeout_seconds=check.timeout_seconds
-            )
+            result = await live.exec(check.command, environment={}, timeout_seconds=check.timeout_seconds)
             return result.code == 0
 
         def report(state: HealthState) -> None:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from tidegate.model.image import Image
 from tidegate.model.spec import ContainerSpec, LogTarget, TaskSpec
+from tidegate.node.agent.environment import EnvironmentSource
 from tidegate.node.image.images import Images
 from tidegate.node.network.network import Network
 from tidegate.node.output.sink import LogSink
@@ -57,6 +58,7 @@ class LaunchRequest:
 
     task: TaskSpec
     container: ContainerSpec
+    """With its environment whole."""
     image: Image
     bundle: Bundle
     network_namespace: Path
@@ -72,6 +74,7 @@ class Parts:
     network: Network
     cgroups: TaskCgroups
     launcher: Launcher
+    environment: EnvironmentSource
     output: OutputReader
     sink: LogSink
     now: Callable[[], float]

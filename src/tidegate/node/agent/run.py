@@ -17,6 +17,7 @@ from tidegate.model.spec import ContainerSpec, TaskSpec
 from tidegate.model.status import LastStatus
 from tidegate.node.agent import plan
 from tidegate.node.agent.container import ContainerRun
+from tidegate.node.agent.environment import EnvironmentUnavailable
 from tidegate.node.agent.journal import StopRequest
 from tidegate.node.agent.parts import Parts
 from tidegate.node.agent.plan import EndTask, GiveUp, Stage, Start, Stop
@@ -94,6 +95,8 @@ class TaskRun:
                 await container.prepare(namespace)
         except LogTargetMissing as missing:
             self._fail(f"ResourceInitializationError: failed to validate logger args: {missing}")
+        except EnvironmentUnavailable as failure:
+            self._fail(str(failure))
         except (NetworkFailure, OSError) as failure:
             self._fail(f"ResourceInitializationError: {failure}")
 

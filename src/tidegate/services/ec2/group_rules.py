@@ -10,13 +10,13 @@ from msgspec.structs import replace
 from tidegate.api import ec2
 from tidegate.api.shape import Context
 from tidegate.model.account import RuleDetail, SecurityGroup
+from tidegate.model.arn import partition
 from tidegate.model.spec import Rule, SecurityGroupSpec
 from tidegate.services import writes
 from tidegate.services.ec2.errors import Ec2Error, check_dry_run, internal_error, unsupported
 from tidegate.services.ec2.listing import Kind, describe
 from tidegate.services.ec2.rules import canonical, duplicate, read_permission
 from tidegate.services.ec2.security_groups import find_group, new_id, read_tags
-from tidegate.services.ecs.names import partition
 from tidegate.store.store import Put, Store
 
 MAX_RULES = 60

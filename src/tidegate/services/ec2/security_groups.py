@@ -11,13 +11,13 @@ from msgspec.structs import replace
 from tidegate.api import ec2
 from tidegate.api.shape import Context
 from tidegate.model.account import RuleDetail, SecurityGroup, Vpc
+from tidegate.model.arn import partition
 from tidegate.model.spec import Rule, SecurityGroupSpec
 from tidegate.model.task import Task
 from tidegate.services import writes
 from tidegate.services.ec2.errors import Ec2Error, check_dry_run, internal_error
 from tidegate.services.ec2.listing import Kind, Values, describe
 from tidegate.services.ec2.rules import ALL, ANYWHERE, canonical, check_description, write_permissions
-from tidegate.services.ecs.names import partition
 from tidegate.store.store import Delete, Put, Store
 
 DEFAULT_GROUP = "default"

@@ -8,11 +8,11 @@ from ipaddress import IPv4Network
 from tidegate.api import ec2
 from tidegate.api.shape import Context
 from tidegate.model.account import Subnet, Vpc
+from tidegate.model.arn import partition
 from tidegate.services.ec2.errors import Ec2Error, check_dry_run
 from tidegate.services.ec2.interfaces import tasks_with_interface
 from tidegate.services.ec2.listing import Kind, describe
 from tidegate.services.ec2.zones import zone_id
-from tidegate.services.ecs.names import partition
 from tidegate.store.store import Store
 
 RESERVED_ADDRESSES = 5

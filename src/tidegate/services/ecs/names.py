@@ -12,6 +12,7 @@ import re
 
 from tidegate.api import ecs
 from tidegate.api.shape import Context
+from tidegate.model.arn import arn as regional_arn
 
 DEFAULT_CLUSTER = "default"
 PARTITIONS = frozenset({"aws", "aws-cn", "aws-us-gov"})
@@ -22,16 +23,9 @@ _MAX_IDENTIFIER = 2048
 _MAX_REVISION_DIGITS = 9
 
 
-def partition(region: str) -> str:
-    """The partition that a region belongs to."""
-    if region.startswith("cn-"):
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
-
-
 def arn(ctx: Context, resource: str) -> str:
     """The ARN of one of the caller's ECS resources; `resource` is what follows the account."""
-    return f"arn:{partition(ctx.region)}:ecs:{ctx.region}:{ctx.account}:{resource}"
+    return regional_arn("ecs", ctx.region, ctx.account, resource)
 
 
 def cluster_arn(ctx: Context, name: str) -> str:

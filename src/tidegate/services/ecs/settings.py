@@ -8,9 +8,9 @@ import msgspec
 
 from tidegate.api import ecs
 from tidegate.api.shape import Context
+from tidegate.model.arn import partition
 from tidegate.model.task import Setting
 from tidegate.services.ecs.limits import list_page
-from tidegate.services.ecs.names import partition
 from tidegate.services.ecs.writes import settle
 from tidegate.services.writes import Clock
 from tidegate.store.store import Delete, Put, Store

@@ -10,8 +10,8 @@ import re
 
 from tidegate.api import logs
 from tidegate.api.shape import Context
+from tidegate.model.arn import partition
 from tidegate.model.log import LogGroup, LogStream, stream_key
-from tidegate.services.ecs.names import partition
 from tidegate.store.store import Store
 
 _GROUP_NAME = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}")
