@@ -6,7 +6,7 @@ import pytest
 
 from tidegate.api import ecs
 from tidegate.api.shape import Context
-from tidegate.model import arn
+from tidegate.model.arn import partition as partition_of
 from tidegate.services.ecs import names
 
 CTX = Context(account="123456789012", region="eu-north-1", request_id="r", principal="arn:aws:iam::123456789012:root")
@@ -29,7 +29,7 @@ def test_arns_are_the_long_form() -> None:
 )
 def test_partition_goes_by_region(region: str, partition: str) -> None:
     """China and GovCloud have partitions of their own."""
-    assert arn.partition(region) == partition
+    assert partition_of(region) == partition
 
 
 def test_what_is_built_is_read_back() -> None:
