@@ -55,9 +55,17 @@ class Intake:
         self._pins: list[set[str]] = []
 
     def open(self) -> None:
-        """Drop what was half done."""
-        remove_tree(self._staging)
+        """
+        Drop what was half done.
+
+        It is moved away first: a child that outlived its server may still write to it, and what it wrote in between
+        goes at the next start.
+        """
+        if self._staging.exists():
+            self._staging.rename(self._staging.with_name(f"dropped-{secrets.token_hex(8)}"))
         self._staging.mkdir(mode=0o700)
+        for dropped in self._staging.parent.glob("dropped-*"):
+            remove_tree(dropped)
 
     @property
     def pinned(self) -> set[str]:

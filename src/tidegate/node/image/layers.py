@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -198,7 +199,9 @@ def remove_tree(path: Path) -> int:
     freed = 0
     if path.is_dir() and not path.is_symlink():
         for top, _, files in os.walk(path):
-            freed += sum(os.lstat(os.path.join(top, name)).st_blocks * 512 for name in files)
+            for name in files:
+                with suppress(FileNotFoundError):  # its writer lives on, and cleans up as well
+                    freed += os.lstat(os.path.join(top, name)).st_blocks * 512
         shutil.rmtree(path, ignore_errors=True)
     elif path.exists():
         freed = path.stat().st_blocks * 512
