@@ -16,7 +16,9 @@ from botocore.model import OperationModel, ServiceModel
 
 from apigen.render import render
 from fakes.http import Answer, ask
-from tidegate.wire.app import Application, Identity, serve_with
+from tidegate.wire.app import Application
+from tidegate.wire.authentication import Identity
+from tidegate.wire.routing import serve_with
 
 DATA = Path(__file__).parent / "data"
 IDENTITY = Identity("123456789012", "eu-north-1")

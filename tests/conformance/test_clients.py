@@ -19,7 +19,9 @@ from botocore.exceptions import ClientError
 
 from tidegate.api import ec2, ecs, logs, sts
 from tidegate.api.shape import Context
-from tidegate.wire.app import Application, Identity, serve_with
+from tidegate.wire.app import Application
+from tidegate.wire.authentication import Identity
+from tidegate.wire.routing import serve_with
 from tidegate.wire.sigv4 import Key
 
 ACCOUNT, REGION = "123456789012", "eu-north-1"

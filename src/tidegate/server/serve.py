@@ -30,7 +30,9 @@ from tidegate.services.ec2.service import Ec2
 from tidegate.services.ecs.service import Ecs
 from tidegate.services.logs.service import Logs
 from tidegate.services.sts.service import Sts
-from tidegate.wire.app import Application, Identity, serve_with
+from tidegate.wire.app import Application
+from tidegate.wire.authentication import Identity
+from tidegate.wire.routing import serve_with
 
 log = structlog.get_logger()
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from tidegate.api.shape import Operation, ServiceError, Shape
+from tidegate.wire.streaming import EventWriter
 from tidegate.wire.validation import WireError, explain
 
 ERROR_CODES = {
@@ -23,6 +24,7 @@ class AwsJson:
     """Requests and answers of one service."""
 
     errors = ERROR_CODES
+    events: EventWriter | None = None
 
     def __init__(self, service: str, operations: tuple[Operation, ...], version: str = "1.1") -> None:
         self._service = service

@@ -9,6 +9,7 @@ import msgspec
 
 from tidegate.api.shape import Operation, ServiceError, Shape
 from tidegate.wire.form import FormReader, Tree, parse_form, to_tree
+from tidegate.wire.streaming import EventWriter
 from tidegate.wire.validation import WireError, explain
 from tidegate.wire.xml import XmlWriter, xml_text
 
@@ -25,6 +26,7 @@ class Query:
             "expired": ("SignatureDoesNotMatch", 403),
         }
     )
+    events: EventWriter | None = None
     is_ec2 = False
     content_type = "text/xml"
 

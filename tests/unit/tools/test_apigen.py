@@ -13,7 +13,7 @@ import pytest
 
 from apigen.render import render
 from apigen.shapes import python_pattern
-from generate_api import generate
+from generate_api import describe, generate
 
 _numbers = count()
 METADATA = {
@@ -148,6 +148,13 @@ def test_patterns_are_of_the_whole_text(pattern: str) -> None:
 def test_patterns_that_python_cannot_take_are_left_out(pattern: str | None) -> None:
     """Nothing is checked in their stead."""
     assert python_pattern(pattern) is None
+
+
+def test_an_operation_that_streams_answers_with_its_events() -> None:
+    """The union of what may come; without such an operation nothing is imported for it."""
+    tail = render(describe("logs")[0], "logs", ["StartLiveTail"], "a test")
+    assert "-> AsyncIterator[StartLiveTailResponseStream]: ..." in tail
+    assert "AsyncIterator" not in render(describe("logs")[0], "logs", ["DescribeLogGroups"], "a test")
 
 
 def test_the_same_text_each_time() -> None:

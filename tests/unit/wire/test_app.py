@@ -14,7 +14,9 @@ from structlog.testing import capture_logs
 from conformance.cases import Recorder
 from fakes.http import Answer, ask
 from tidegate.api import ec2, ecs, logs, sts, tidegate
-from tidegate.wire.app import Application, Identity, serve_with
+from tidegate.wire.app import Application
+from tidegate.wire.authentication import Identity
+from tidegate.wire.routing import serve_with
 from tidegate.wire.sigv4 import Key, sign_headers
 
 APIS = (ecs, logs, sts, ec2, tidegate)

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from conformance.cases import Recorder
 from fakes.http import Answer, ask
 from tidegate.api import ec2, ecs, logs, sts
-from tidegate.wire.app import Application, Identity, serve_with
+from tidegate.wire.app import Application
+from tidegate.wire.authentication import Identity
+from tidegate.wire.routing import serve_with
 
 JSON_OPERATIONS = [(api, operation.name) for api in (ecs, logs) for operation in api.OPERATIONS]
 FORM_OPERATIONS = [(api, operation.name) for api in (ec2, sts) for operation in api.OPERATIONS]
