@@ -8,12 +8,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Mapping
 
 import anyio
 import structlog
-import uvicorn
 
 from tidegate import __version__
 from tidegate.api import ec2, ecs, logs, sts, tidegate
@@ -23,6 +21,7 @@ from tidegate.server.config import Config, ConfigError
 from tidegate.server.control import ControlService
 from tidegate.server.failures import in_words
 from tidegate.server.house import House, open_house
+from tidegate.server.http import serving
 from tidegate.server.keyring import StoreKeyRing
 from tidegate.server.logging import configure_logging
 from tidegate.server.statedir import Listening
@@ -32,13 +31,10 @@ from tidegate.services.logs.service import Logs
 from tidegate.services.sts.service import Sts
 from tidegate.wire.app import Application
 from tidegate.wire.authentication import Identity
+from tidegate.wire.gate import Limits
 from tidegate.wire.routing import serve_with
 
 log = structlog.get_logger()
-
-IDLE_SECONDS = 75
-"""A connection without a request is closed after so long; clients keep theirs for less."""
-SHUTDOWN_SECONDS = 5
 
 
 def serve(config: Config) -> None:
@@ -59,20 +55,8 @@ async def _serve(config: Config, listener: socket.socket) -> None:
     began = time.perf_counter()
     async with open_house(config, pick_cidr) as house:
         app = application(config, house)
-        server = _QuietServer(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-                timeout_keep_alive=IDLE_SECONDS,
-                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-                h11_max_incomplete_event_size=64 * 1024,
-            )
-        )
         endpoint = _endpoint(listener)
-        async with _serving(server, listener):
+        async with serving(app, listener, Limits()):
             _announce(house, endpoint)
             log.info("ready", endpoint=endpoint, ms=round((time.perf_counter() - began) * 1000))
             await _wait_for_signal()
@@ -106,14 +90,6 @@ def _raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-class _QuietServer(uvicorn.Server):
-    """Leaves signals to us."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 def _bind(config: Config) -> socket.socket:
     family = socket.AF_INET6 if ":" in config.address else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -131,17 +107,6 @@ def _bind(config: Config) -> socket.socket:
 def _endpoint(listener: socket.socket) -> str:
     address, port = listener.getsockname()[:2]
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
-
-
-@asynccontextmanager
-async def _serving(server: uvicorn.Server, listener: socket.socket) -> AsyncIterator[None]:
-    """HTTP is served inside; signals are ours, not uvicorn's."""
-    async with anyio.create_task_group() as group:
-        group.start_soon(server.serve, [listener])
-        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-            await anyio.sleep(0.005)
-        yield
-        server.should_exit = True
 
 
 def _announce(house: House, endpoint: str) -> None:

@@ -20,7 +20,7 @@ import structlog
 
 from tidegate.api.shape import ServiceError
 from tidegate.wire.authentication import Authenticator, Identity
-from tidegate.wire.body import BodyTooLarge, ClientGone, read_body
+from tidegate.wire.body import BodyTooLarge, Budget, ClientGone, TooBusy, read_body
 from tidegate.wire.form import parse_form
 from tidegate.wire.routing import Router, Service, find_operation, operation_name, read_arguments
 from tidegate.wire.sigv4 import KeyRing, SignatureProblem, SignedRequest
@@ -72,6 +72,7 @@ class Application:
         self._health = health
         self._router = Router(services, is_signed=keys is not None)
         self._authenticator = Authenticator(identity, keys)
+        self._budget = Budget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -83,15 +84,21 @@ class Application:
         began = time.perf_counter()
         headers = _headers(scope)
         exchange = Exchange(_request_id(), self._router.voice(headers))
-        try:
-            body = await read_body(receive, headers, self._router.body_limit(headers))
-            answer = await self._answer(exchange, _request(scope, headers, body))
-        except ClientGone:
-            return
-        except BodyTooLarge as error:
-            answer = _render(exchange, WireError("RequestEntityTooLargeException", str(error), 413))
-        except WireError as error:
-            answer = _render(exchange, error)
+        with self._budget.lease() as lease:
+            try:
+                _refuse_encodings(headers)
+                body = await read_body(receive, headers, lease, self._router.body_limit(headers))
+                answer = await self._answer(exchange, _request(scope, headers, body))
+            except ClientGone:
+                return
+            except BodyTooLarge as error:
+                answer = _render(exchange, WireError("RequestEntityTooLargeException", str(error), 413))
+            except TooBusy:
+                answer = _render(
+                    exchange, WireError("ServiceUnavailable", "The server is busy. Please try again.", 503)
+                )
+            except WireError as error:
+                answer = _render(exchange, error)
         await _send_answer(exchange, answer, send, receive)
         self._tell(exchange, began)
 
@@ -156,6 +163,14 @@ def _headers(scope: Scope) -> dict[str, str]:
         key, text = name.decode("latin-1"), value.decode("latin-1")
         headers[key] = f"{headers[key]},{text}" if key in headers else text
     return headers
+
+
+def _refuse_encodings(headers: Mapping[str, str]) -> None:
+    """No operation that is served has a body that may be compressed, and a kilobyte can be a gigabyte then."""
+    encoding = headers.get("content-encoding", "identity")
+    transfer = headers.get("transfer-encoding", "chunked")
+    if encoding.lower() != "identity" or transfer.lower() != "chunked":
+        raise WireError("UnsupportedMediaTypeException", "A request's body must be sent as it is, not compressed.", 415)
 
 
 def _request(scope: Scope, headers: Mapping[str, str], body: bytes) -> SignedRequest:

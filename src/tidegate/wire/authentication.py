@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_address
 
 from tidegate.api.shape import Context
 from tidegate.wire.sigv4 import KeyRing, SignatureProblem, SignedRequest, verify
 from tidegate.wire.validation import WireError
+
+_PORT = re.compile(r":[0-9]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +39,38 @@ class Authenticator:
         """The context of a request to `service`. Raises SignatureProblem, WireError."""
         identity = self._identity
         if self._keys is None:
-            if "origin" in request.headers:  # a form on any page can send what the query protocols take
-                raise WireError(
-                    "AccessDeniedException", "cannot answer a web page: signatures are switched off here", 403
-                )
+            _refuse_web_pages(request.headers)
             return Context(identity.account, identity.region, request_id, identity.root)
         claim, key = verify(request, self._keys, identity.region, datetime.now(UTC))
         if claim.scope.service != service:
             raise SignatureProblem("mismatch", f"Credential should be scoped to correct service: '{service}'.")
         return Context(identity.account, identity.region, request_id, key.principal, claim.scope.access_key)
+
+
+def _refuse_web_pages(headers: Mapping[str, str]) -> None:
+    """
+    Where signatures are off, any page in a browser on this machine could ask: forms send what query protocols take.
+
+    Browsers tell the page's origin, but not when its own name leads here (DNS rebinding): that name is the Host.
+    """
+    if "origin" in headers:
+        raise WireError("AccessDeniedException", "cannot answer a web page: signatures are switched off here", 403)
+    host = headers.get("host")
+    if host is not None and not _is_address_or_localhost(host):
+        raise WireError(
+            "AccessDeniedException",
+            f"cannot answer as `{host[:100]}`: signatures are off here, so the endpoint must be named localhost "
+            "or by its IP address",
+            403,
+        )
+
+
+def _is_address_or_localhost(host: str) -> bool:
+    name = _PORT.sub("", host).lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True

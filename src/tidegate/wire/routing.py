@@ -95,6 +95,8 @@ class Router:
         """Raises WireError, or SignatureProblem where only a signature could say."""
         target = request.headers.get("x-amz-target")
         if target is not None:
+            if request.method != "POST":
+                raise WireError("UnknownOperationException", "A request with X-Amz-Target has to be a POST.", 405)
             found = self._by_target.get(target.partition(".")[0])
             if found is None:
                 raise WireError("UnknownOperationException", f"The target {target[:100]} is not known.")

@@ -16,6 +16,7 @@ from fakes.http import Answer, ask
 from tidegate.api import ec2, ecs, logs, sts, tidegate
 from tidegate.wire.app import Application
 from tidegate.wire.authentication import Identity
+from tidegate.wire.body import ALL_BODIES_LIMIT
 from tidegate.wire.routing import serve_with
 from tidegate.wire.sigv4 import Key, sign_headers
 
@@ -233,6 +234,54 @@ def test_a_web_page_is_not_answered_where_nobody_checks_signatures() -> None:
     house = House()
     assert told(house.ask({"origin": "http://example.com"}, body))[:2] == (403, "AccessDeniedException")
     assert house.recorder.request is None
+
+
+@pytest.mark.parametrize(
+    "host, is_answered",
+    [
+        ("localhost", True),
+        ("localhost:4566", True),
+        ("x.localhost:80", True),
+        ("127.0.0.1:4566", True),
+        ("[::1]:4566", True),
+        ("[::1]", True),
+        ("evil.example:4566", False),
+        ("localhost.evil.example", False),
+        ("127.0.0.1.evil.example", False),
+        ("127.0.0.1,evil.example", False),
+        ("", False),
+    ],
+)
+def test_a_name_that_leads_here_by_somebody_elses_dns_is_not_answered_without_signatures(
+    host: str, is_answered: bool
+) -> None:
+    """A page of that name would be of the same origin. With signatures, what is not signed for is refused anyhow."""
+    answer = House().ask({"host": host}, b"Action=DescribeVpcs&Version=2016-11-15")
+    assert answer.status == (200 if is_answered else 403)
+
+
+@pytest.mark.parametrize("headers", [{"content-encoding": "gzip"}, {"transfer-encoding": "gzip, chunked"}])
+def test_a_compressed_body_is_refused_unread(headers: dict[str, str]) -> None:
+    """A kilobyte can be a gigabyte when it is unpacked."""
+    house = House()
+    assert told(house.ask({**to(ecs, "RunTask"), **headers}, []))[:2] == (415, "UnsupportedMediaTypeException")
+
+
+def test_json_is_posted() -> None:
+    """What a link or an image can ask for is no operation."""
+    answer = House().ask(to(ecs, "ListClusters"), b"{}", method="GET")
+    assert told(answer)[:2] == (405, "UnknownOperationException")
+
+
+def test_bodies_share_a_budget() -> None:
+    """Who comes when it is used up is told to try again, before his body is kept; it is free again afterwards."""
+    house = House()
+    with house.application._budget.lease() as lease:
+        lease.take(ALL_BODIES_LIMIT - 10)
+        assert told(house.ask(to(ecs, "ListClusters"), b" " * 11))[:2] == (503, "ServiceUnavailable")
+        assert house.json(ecs, "ListClusters").status == 200
+    for _ in range(70):
+        assert house.ask(to(ecs, "ListClusters"), b"{}" + b" " * 1_000_000).status == 200
 
 
 def test_health_needs_no_signature() -> None:
