@@ -11,10 +11,12 @@ from tidegate.api.shape import Context, Integer, Long, Member, Operation, Servic
 _ = (Annotated, Any, Literal, Meta, field, Integer, Long, Member, Timestamp)
 
 DataProtectionStatus = Literal['ACTIVATED', 'DELETED', 'ARCHIVED', 'DISABLED']
+Distribution = Literal['Random', 'ByLogStream']
 EntityRejectionErrorType = Literal['InvalidEntity', 'InvalidTypeValue', 'InvalidKeyAttributes', 'InvalidAttributes', 'EntitySizeTooLarge', 'UnsupportedLogGroupType', 'MissingRequiredFields']
 InheritedProperty = Literal['ACCOUNT_DATA_PROTECTION']
 LogGroupClass = Literal['STANDARD', 'INFREQUENT_ACCESS', 'DELIVERY', 'ESSENTIALS']
 OrderBy = Literal['LogStreamName', 'LastEventTime']
+StandardUnit = Literal['Seconds', 'Microseconds', 'Milliseconds', 'Bytes', 'Kilobytes', 'Megabytes', 'Gigabytes', 'Terabytes', 'Bits', 'Kilobits', 'Megabits', 'Gigabits', 'Terabits', 'Percent', 'Count', 'Bytes/Second', 'Kilobytes/Second', 'Megabytes/Second', 'Gigabytes/Second', 'Terabytes/Second', 'Bits/Second', 'Kilobits/Second', 'Megabits/Second', 'Gigabits/Second', 'Terabits/Second', 'Count/Second', 'None']
 
 class CreateLogGroupRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] = field(name="logGroupName")
@@ -66,6 +68,28 @@ class DescribeLogStreamsRequest(Shape, frozen=True, kw_only=True, omit_defaults=
 
 class DescribeLogStreamsResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     log_streams: tuple[LogStream, ...] | None = field(name="logStreams", default=None)
+    next_token: Annotated[str, Meta(min_length=1)] | None = field(name="nextToken", default=None)
+
+class DescribeMetricFiltersRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] | None = field(name="logGroupName", default=None)
+    filter_name_prefix: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[^:*]*)\\Z')] | None = field(name="filterNamePrefix", default=None)
+    next_token: Annotated[str, Meta(min_length=1)] | None = field(name="nextToken", default=None)
+    limit: Annotated[int, Meta(ge=1, le=50)] | None = None
+    metric_name: Annotated[str, Meta(max_length=255, pattern='\\A(?:[^:*$]*)\\Z')] | None = field(name="metricName", default=None)
+    metric_namespace: Annotated[str, Meta(max_length=255, pattern='\\A(?:[^:*$]*)\\Z')] | None = field(name="metricNamespace", default=None)
+
+class DescribeMetricFiltersResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    metric_filters: tuple[MetricFilter, ...] | None = field(name="metricFilters", default=None)
+    next_token: Annotated[str, Meta(min_length=1)] | None = field(name="nextToken", default=None)
+
+class DescribeSubscriptionFiltersRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] = field(name="logGroupName")
+    filter_name_prefix: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[^:*]*)\\Z')] | None = field(name="filterNamePrefix", default=None)
+    next_token: Annotated[str, Meta(min_length=1)] | None = field(name="nextToken", default=None)
+    limit: Annotated[int, Meta(ge=1, le=50)] | None = None
+
+class DescribeSubscriptionFiltersResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    subscription_filters: tuple[SubscriptionFilter, ...] | None = field(name="subscriptionFilters", default=None)
     next_token: Annotated[str, Meta(min_length=1)] | None = field(name="nextToken", default=None)
 
 class Entity(Shape, frozen=True, kw_only=True, omit_defaults=True):
@@ -136,6 +160,12 @@ class ListTagsForResourceRequest(Shape, frozen=True, kw_only=True, omit_defaults
 class ListTagsForResourceResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     tags: Annotated[dict[Annotated[str, Meta(min_length=1, max_length=128)], Annotated[str, Meta(max_length=256)]], Meta(min_length=1, max_length=50)] | None = None
 
+class ListTagsLogGroupRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] = field(name="logGroupName")
+
+class ListTagsLogGroupResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    tags: Annotated[dict[Annotated[str, Meta(min_length=1, max_length=128)], Annotated[str, Meta(max_length=256)]], Meta(min_length=1, max_length=50)] | None = None
+
 class LogGroup(Shape, frozen=True, kw_only=True, omit_defaults=True):
     log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] | None = field(name="logGroupName", default=None)
     creation_time: Annotated[int, Meta(ge=0, le=9223372036854775807)] | None = field(name="creationTime", default=None)
@@ -161,6 +191,29 @@ class LogStream(Shape, frozen=True, kw_only=True, omit_defaults=True):
     upload_sequence_token: Annotated[str, Meta(min_length=1)] | None = field(name="uploadSequenceToken", default=None)
     arn: str | None = None
     stored_bytes: Annotated[int, Meta(ge=0, le=9223372036854775807)] | None = field(name="storedBytes", default=None)
+
+class MetricFilter(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    filter_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[^:*]*)\\Z')] | None = field(name="filterName", default=None)
+    filter_pattern: Annotated[str, Meta(max_length=1024)] | None = field(name="filterPattern", default=None)
+    metric_transformations: Annotated[tuple[MetricTransformation, ...], Meta(min_length=1, max_length=1)] | None = field(name="metricTransformations", default=None)
+    creation_time: Annotated[int, Meta(ge=0, le=9223372036854775807)] | None = field(name="creationTime", default=None)
+    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] | None = field(name="logGroupName", default=None)
+    apply_on_transformed_logs: bool | None = field(name="applyOnTransformedLogs", default=None)
+    field_selection_criteria: Annotated[str, Meta(max_length=2000)] | None = field(name="fieldSelectionCriteria", default=None)
+    emit_system_field_dimensions: tuple[str, ...] | None = field(name="emitSystemFieldDimensions", default=None)
+
+class MetricFilterMatchRecord(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    event_number: Long | None = field(name="eventNumber", default=None)
+    event_message: Annotated[str, Meta(min_length=1)] | None = field(name="eventMessage", default=None)
+    extracted_values: dict[str, str] | None = field(name="extractedValues", default=None)
+
+class MetricTransformation(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    metric_name: Annotated[str, Meta(max_length=255, pattern='\\A(?:[^:*$]*)\\Z')] = field(name="metricName")
+    metric_namespace: Annotated[str, Meta(max_length=255, pattern='\\A(?:[^:*$]*)\\Z')] = field(name="metricNamespace")
+    metric_value: Annotated[str, Meta(max_length=100)] = field(name="metricValue")
+    default_value: float | None = field(name="defaultValue", default=None)
+    dimensions: dict[Annotated[str, Meta(max_length=255)], Annotated[str, Meta(max_length=255)]] | None = None
+    unit: StandardUnit | None = None
 
 class OperationAbortedException(ServiceError):
     code = "OperationAbortedException"
@@ -211,9 +264,32 @@ class ServiceUnavailableException(ServiceError):
     code = "ServiceUnavailableException"
     status = 500
 
+class SubscriptionFilter(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    filter_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[^:*]*)\\Z')] | None = field(name="filterName", default=None)
+    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] | None = field(name="logGroupName", default=None)
+    filter_pattern: Annotated[str, Meta(max_length=1024)] | None = field(name="filterPattern", default=None)
+    destination_arn: Annotated[str, Meta(min_length=1)] | None = field(name="destinationArn", default=None)
+    role_arn: Annotated[str, Meta(min_length=1)] | None = field(name="roleArn", default=None)
+    distribution: Distribution | None = None
+    apply_on_transformed_logs: bool | None = field(name="applyOnTransformedLogs", default=None)
+    creation_time: Annotated[int, Meta(ge=0, le=9223372036854775807)] | None = field(name="creationTime", default=None)
+    field_selection_criteria: Annotated[str, Meta(max_length=2000)] | None = field(name="fieldSelectionCriteria", default=None)
+    emit_system_fields: tuple[str, ...] | None = field(name="emitSystemFields", default=None)
+
+class TagLogGroupRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] = field(name="logGroupName")
+    tags: Annotated[dict[Annotated[str, Meta(min_length=1, max_length=128)], Annotated[str, Meta(max_length=256)]], Meta(min_length=1, max_length=50)]
+
 class TagResourceRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     resource_arn: Annotated[str, Meta(min_length=1, max_length=1011, pattern='\\A(?:[\\w+=/:,.@-]*)\\Z')] = field(name="resourceArn")
     tags: Annotated[dict[Annotated[str, Meta(min_length=1, max_length=128)], Annotated[str, Meta(max_length=256)]], Meta(min_length=1, max_length=50)]
+
+class TestMetricFilterRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    filter_pattern: Annotated[str, Meta(max_length=1024)] = field(name="filterPattern")
+    log_event_messages: Annotated[tuple[Annotated[str, Meta(min_length=1)], ...], Meta(min_length=1, max_length=50)] = field(name="logEventMessages")
+
+class TestMetricFilterResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    matches: tuple[MetricFilterMatchRecord, ...] | None = None
 
 class TooManyTagsException(ServiceError):
     code = "TooManyTagsException"
@@ -222,6 +298,10 @@ class TooManyTagsException(ServiceError):
 class UnrecognizedClientException(ServiceError):
     code = "UnrecognizedClientException"
     status = 400
+
+class UntagLogGroupRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] = field(name="logGroupName")
+    tags: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=128)], ...], Meta(min_length=1)]
 
 class UntagResourceRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     resource_arn: Annotated[str, Meta(min_length=1, max_length=1011, pattern='\\A(?:[\\w+=/:,.@-]*)\\Z')] = field(name="resourceArn")
@@ -262,6 +342,18 @@ class Api(Protocol):
 
     async def list_tags_for_resource(self, ctx: Context, request: ListTagsForResourceRequest) -> ListTagsForResourceResponse: ...
 
+    async def list_tags_log_group(self, ctx: Context, request: ListTagsLogGroupRequest) -> ListTagsLogGroupResponse: ...
+
+    async def tag_log_group(self, ctx: Context, request: TagLogGroupRequest) -> None: ...
+
+    async def untag_log_group(self, ctx: Context, request: UntagLogGroupRequest) -> None: ...
+
+    async def test_metric_filter(self, ctx: Context, request: TestMetricFilterRequest) -> TestMetricFilterResponse: ...
+
+    async def describe_metric_filters(self, ctx: Context, request: DescribeMetricFiltersRequest) -> DescribeMetricFiltersResponse: ...
+
+    async def describe_subscription_filters(self, ctx: Context, request: DescribeSubscriptionFiltersRequest) -> DescribeSubscriptionFiltersResponse: ...
+
 SERVICE = 'logs'
 PROTOCOL = 'json'
 VERSION = '2014-03-28'
@@ -283,7 +375,13 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("TagResource", "tag_resource", TagResourceRequest, None, (InvalidParameterException, ResourceNotFoundException, ServiceUnavailableException, TooManyTagsException, ), ''),
     Operation("UntagResource", "untag_resource", UntagResourceRequest, None, (InvalidParameterException, ResourceNotFoundException, ServiceUnavailableException, ), ''),
     Operation("ListTagsForResource", "list_tags_for_resource", ListTagsForResourceRequest, ListTagsForResourceResponse, (InvalidParameterException, ResourceNotFoundException, ServiceUnavailableException, ), ''),
+    Operation("ListTagsLogGroup", "list_tags_log_group", ListTagsLogGroupRequest, ListTagsLogGroupResponse, (ResourceNotFoundException, ServiceUnavailableException, ), ''),
+    Operation("TagLogGroup", "tag_log_group", TagLogGroupRequest, None, (ResourceNotFoundException, InvalidParameterException, ), ''),
+    Operation("UntagLogGroup", "untag_log_group", UntagLogGroupRequest, None, (ResourceNotFoundException, ), ''),
+    Operation("TestMetricFilter", "test_metric_filter", TestMetricFilterRequest, TestMetricFilterResponse, (InvalidParameterException, ServiceUnavailableException, ), ''),
+    Operation("DescribeMetricFilters", "describe_metric_filters", DescribeMetricFiltersRequest, DescribeMetricFiltersResponse, (InvalidParameterException, ResourceNotFoundException, ServiceUnavailableException, ), ''),
+    Operation("DescribeSubscriptionFilters", "describe_subscription_filters", DescribeSubscriptionFiltersRequest, DescribeSubscriptionFiltersResponse, (InvalidParameterException, ResourceNotFoundException, ServiceUnavailableException, ), ''),
 )
 UNSERVED = frozenset(
-    'AssociateKmsKey AssociateSourceToS3TableIntegration CancelExportTask CancelImportTask CreateDelivery CreateExportTask CreateImportTask CreateLogAnomalyDetector CreateLookupTable CreateScheduledQuery DeleteAccountPolicy DeleteDataProtectionPolicy DeleteDelivery DeleteDeliveryDestination DeleteDeliveryDestinationPolicy DeleteDeliverySource DeleteDestination DeleteIndexPolicy DeleteIntegration DeleteLogAnomalyDetector DeleteLookupTable DeleteMetricFilter DeleteQueryDefinition DeleteResourcePolicy DeleteScheduledQuery DeleteSubscriptionFilter DeleteSyslogConfiguration DeleteTransformer DescribeAccountPolicies DescribeConfigurationTemplates DescribeDeliveries DescribeDeliveryDestinations DescribeDeliverySources DescribeDestinations DescribeExportTasks DescribeFieldIndexes DescribeImportTaskBatches DescribeImportTasks DescribeIndexPolicies DescribeLookupTables DescribeMetricFilters DescribeQueries DescribeQueryDefinitions DescribeResourcePolicies DescribeSubscriptionFilters DisassociateKmsKey DisassociateSourceFromS3TableIntegration GetDataProtectionPolicy GetDelivery GetDeliveryDestination GetDeliveryDestinationPolicy GetDeliverySource GetIntegration GetLogAnomalyDetector GetLogFields GetLogGroupFields GetLogObject GetLogRecord GetLookupTable GetQueryResults GetScheduledQuery GetScheduledQueryHistory GetStorageTierPolicy GetTransformer ListAggregateLogGroupSummaries ListAnomalies ListIntegrations ListLogAnomalyDetectors ListLogGroups ListLogGroupsForQuery ListScheduledQueries ListSourcesForS3TableIntegration ListSyslogConfigurations ListTagsLogGroup PutAccountPolicy PutBearerTokenAuthentication PutDataProtectionPolicy PutDeliveryDestination PutDeliveryDestinationPolicy PutDeliverySource PutDestination PutDestinationPolicy PutIndexPolicy PutIntegration PutLogGroupDeletionProtection PutMetricFilter PutQueryDefinition PutResourcePolicy PutStorageTierPolicy PutSubscriptionFilter PutSyslogConfiguration PutTransformer StartLiveTail StartQuery StopQuery TagLogGroup TestMetricFilter TestTransformer UntagLogGroup UpdateAnomaly UpdateDeliveryConfiguration UpdateLogAnomalyDetector UpdateLookupTable UpdateScheduledQuery'.split()
+    'AssociateKmsKey AssociateSourceToS3TableIntegration CancelExportTask CancelImportTask CreateDelivery CreateExportTask CreateImportTask CreateLogAnomalyDetector CreateLookupTable CreateScheduledQuery DeleteAccountPolicy DeleteDataProtectionPolicy DeleteDelivery DeleteDeliveryDestination DeleteDeliveryDestinationPolicy DeleteDeliverySource DeleteDestination DeleteIndexPolicy DeleteIntegration DeleteLogAnomalyDetector DeleteLookupTable DeleteMetricFilter DeleteQueryDefinition DeleteResourcePolicy DeleteScheduledQuery DeleteSubscriptionFilter DeleteSyslogConfiguration DeleteTransformer DescribeAccountPolicies DescribeConfigurationTemplates DescribeDeliveries DescribeDeliveryDestinations DescribeDeliverySources DescribeDestinations DescribeExportTasks DescribeFieldIndexes DescribeImportTaskBatches DescribeImportTasks DescribeIndexPolicies DescribeLookupTables DescribeQueries DescribeQueryDefinitions DescribeResourcePolicies DisassociateKmsKey DisassociateSourceFromS3TableIntegration GetDataProtectionPolicy GetDelivery GetDeliveryDestination GetDeliveryDestinationPolicy GetDeliverySource GetIntegration GetLogAnomalyDetector GetLogFields GetLogGroupFields GetLogObject GetLogRecord GetLookupTable GetQueryResults GetScheduledQuery GetScheduledQueryHistory GetStorageTierPolicy GetTransformer ListAggregateLogGroupSummaries ListAnomalies ListIntegrations ListLogAnomalyDetectors ListLogGroups ListLogGroupsForQuery ListScheduledQueries ListSourcesForS3TableIntegration ListSyslogConfigurations PutAccountPolicy PutBearerTokenAuthentication PutDataProtectionPolicy PutDeliveryDestination PutDeliveryDestinationPolicy PutDeliverySource PutDestination PutDestinationPolicy PutIndexPolicy PutIntegration PutLogGroupDeletionProtection PutMetricFilter PutQueryDefinition PutResourcePolicy PutStorageTierPolicy PutSubscriptionFilter PutSyslogConfiguration PutTransformer StartLiveTail StartQuery StopQuery TestTransformer UpdateAnomaly UpdateDeliveryConfiguration UpdateLogAnomalyDetector UpdateLookupTable UpdateScheduledQuery'.split()
 )

@@ -9,8 +9,8 @@ from anyio.lowlevel import checkpoint
 from tidegate.api import logs
 from tidegate.api.shape import Context
 from tidegate.model.log import LogGroup, LogStream
+from tidegate.services.logs.filters import get_pattern
 from tidegate.services.logs.names import get_stream, group_of
-from tidegate.services.logs.pattern import parse_pattern
 from tidegate.services.logs.put import BATCH_BYTES, DAY_MS, event_bytes
 from tidegate.services.logs.tokens import (
     Place,
@@ -75,7 +75,7 @@ class ReadEvents:
         beyond, is_backward = _direction(request)
         end_ms = _FOR_EVER_MS if request.end_time is None else min(_FOR_EVER_MS, request.end_time + 1)
         window = Window(self._start_ms(group, request.start_time), end_ms, beyond)
-        matches = parse_pattern(request.filter_pattern)
+        matches = get_pattern(request.filter_pattern).matches
         page = _Page(request.limit or PAGE_EVENTS)
         last: Found | None = None
         for scanned, found in enumerate(self._events.read(names, window, is_backward=is_backward), 1):

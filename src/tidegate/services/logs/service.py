@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
 from tidegate.api import logs
+from tidegate.services.logs.filters import Filters
 from tidegate.services.logs.groups import LogGroups
 from tidegate.services.logs.put import PutEvents
 from tidegate.services.logs.read import ReadEvents
@@ -49,6 +50,14 @@ class Logs:
         self.tag_resource = tags.tag_resource
         self.untag_resource = tags.untag_resource
         self.list_tags_for_resource = tags.list_tags_for_resource
+        self.tag_log_group = tags.tag_log_group
+        self.untag_log_group = tags.untag_log_group
+        self.list_tags_log_group = tags.list_tags_log_group
+
+        filters = Filters(store)
+        self.test_metric_filter = filters.test_metric_filter
+        self.describe_metric_filters = filters.describe_metric_filters
+        self.describe_subscription_filters = filters.describe_subscription_filters
 
 
 def _answered(operation: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
