@@ -80,6 +80,14 @@ def isolate_port(name: str) -> Message:
     return Message(f"isolate port {name}", RTM_NEWLINK, 0, body)
 
 
+def quieten_port(name: str) -> Message:
+    """A bridge port that other ports may talk to; it learns nothing, gets no floods, and has no IPv6 address."""
+    port = b"".join(attribute(kind, b"\0") for kind in (8, 9, 27, 30))  # learning; unicast, multicast, broadcast flood
+    body = LINK.pack(0, 0, 0, 0, 0) + _text(3, name) + _nested(18, _text(4, "bridge"), _nested(5, port))
+    body += _nested(26, _nested(socket.AF_INET6, attribute(8, b"\1")))
+    return Message(f"quieten port {name}", RTM_NEWLINK, 0, body)
+
+
 def set_up(name: str, mac: str | None = None) -> Message:
     """Bring an interface up, with a hardware address if one is given."""
     body = LINK.pack(0, 0, 0, _UP, _UP) + _text(3, name) + (attribute(1, _mac(mac)) if mac else b"")

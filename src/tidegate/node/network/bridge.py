@@ -10,6 +10,7 @@ A Linux bridge has at most 1,023 ports, warm namespaces included: so many tasks 
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -51,6 +52,11 @@ class BridgeNetwork:
     async def open(self) -> None:
         """See Network; also finds what an earlier process of ours left, and takes away what it left half done."""
         await self._run(self._wiring.open)
+
+    @property
+    def endpoint(self) -> socket.socket:
+        """Listens at 169.254.170.2:80 to these tasks and to nobody else, from `open` to `close`."""
+        return self._wiring.endpoint.listener
 
     async def attach(self, task: str, spec: NetworkSpec) -> Path:
         """See Network. Raises PortInUse, NetworkFailure (also: the task is attached with another specification)."""

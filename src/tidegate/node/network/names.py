@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from tidegate.node.network.network import NetworkFailure
 
 BRIDGE_PREFIX = "tg-"
+ENDPOINT_ADDRESS = "169.254.170.2"
+"""Where AWS's clients look for metadata and credentials inside a task."""
+ENDPOINT_PORT = 80
 _INSTANCE = re.compile(r"[0-9a-f]{8}")
 _TASK = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 
@@ -30,6 +33,17 @@ class Names:
     def bridge_mac(self) -> str:
         """Fixed, so that tasks can know it before they ask."""
         digits = "0200" + self.instance
+        return ":".join(digits[at : at + 2] for at in range(0, 12, 2))
+
+    @property
+    def endpoint(self) -> str:
+        """The port of the bridge behind which the endpoint is."""
+        return "e" + self.instance
+
+    @property
+    def endpoint_mac(self) -> str:
+        """Fixed as well: tasks know it before they ask, and still do after a restart."""
+        digits = "0201" + self.instance
         return ":".join(digits[at : at + 2] for at in range(0, 12, 2))
 
     @property

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tidegate.node.network.names import Names
+from tidegate.node.network.names import ENDPOINT_ADDRESS, ENDPOINT_PORT, Names
+
+CALLS = "limit rate over 100/second burst 200 packets"
+"""What is too much for one task in connections to the endpoint, which answers 40 requests a second."""
+FRAMES = "limit rate over 2000/second burst 2000 packets"
+"""And in frames of all kinds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +40,19 @@ table inet {names.table} {{
 
 
 def render_bridge_table(names: Names) -> str:
-    """Who may send what from which port; replaces the table if it is there."""
+    """
+    Who may send what from which port; replaces the table if it is there.
+
+    What goes to the endpoint is counted here, per task: more than a client ever needs costs the kernel a dropped
+    frame, and the server nothing.
+    """
     return f"""\
 add table bridge {names.table}
 delete table bridge {names.table}
 table bridge {names.table} {{
     set bindings {{ type ifname . ether_addr . ipv4_addr; }}
+    set endpoint_calls {{ type ipv4_addr; size 4096; flags dynamic,timeout; timeout 1m; }}
+    set endpoint_frames {{ type ipv4_addr; size 4096; flags dynamic,timeout; timeout 1m; }}
     chain prerouting {{
         type filter hook prerouting priority -300; policy accept;
         iifname "{names.port_prefix}*" jump port
@@ -49,8 +61,22 @@ table bridge {names.table} {{
         iifname . arp saddr ether . arp saddr ip @bindings accept
         drop
     }}
+    chain endpoint {{
+        ether daddr != {names.endpoint_mac} drop
+        ip daddr != {ENDPOINT_ADDRESS} drop
+        meta l4proto != tcp drop
+        tcp dport != {ENDPOINT_PORT} drop
+        tcp flags & (fin | syn | rst | ack) == syn update @endpoint_calls {{ ip saddr {CALLS} }} drop
+        update @endpoint_frames {{ ip saddr {FRAMES} }} drop
+        accept
+    }}
+    chain bound {{
+        ip daddr {ENDPOINT_ADDRESS} goto endpoint
+        ether daddr {names.endpoint_mac} goto endpoint
+        accept
+    }}
     chain port {{
-        ether type ip iifname . ether saddr . ip saddr @bindings accept
+        ether type ip iifname . ether saddr . ip saddr @bindings goto bound
         ether type arp iifname . ether saddr . arp saddr ip @bindings goto port_arp
         drop
     }}
@@ -75,6 +101,8 @@ def _render_filter(bridge: str) -> str:
     chain forward {{
         type filter hook forward priority 0; policy accept;
         iifname != {bridge} oifname != {bridge} accept
+        iifname {bridge} oifname {bridge} ip daddr {ENDPOINT_ADDRESS} tcp dport {ENDPOINT_PORT} accept
+        iifname {bridge} oifname {bridge} ip saddr {ENDPOINT_ADDRESS} tcp sport {ENDPOINT_PORT} accept
         ct state vmap {{ established : accept, related : accept, invalid : drop }}
         iifname {bridge} jump from_task
         oifname {bridge} jump to_task

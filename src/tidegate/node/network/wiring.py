@@ -24,7 +24,8 @@ from tidegate.kernel.nftables import Nftables, NftablesError
 from tidegate.model.spec import NetworkSpec, SecurityGroupSpec
 from tidegate.node.network import firewall, forwarding, host_firewall
 from tidegate.node.network.attachment import Attachment, Records
-from tidegate.node.network.names import Names, check_task
+from tidegate.node.network.endpoint import EndpointSite, open_endpoint
+from tidegate.node.network.names import ENDPOINT_ADDRESS, Names, check_task
 from tidegate.node.network.network import NetworkFailure
 from tidegate.node.network.ports import ReservedPorts
 from tidegate.node.network.sandbox import INTERFACE, Sandbox, SandboxMaker, SandboxPool
@@ -47,11 +48,18 @@ class Wiring:
         self._ports: dict[str, ReservedPorts] = {}
         self._gateways: set[str] = set()
         self._problems: tuple[str, ...] = ()
+        self._endpoint: EndpointSite | None = None
         self._is_open = False
 
     @property
     def attached(self) -> set[str]:
         return set(self._state.attachments)
+
+    @property
+    def endpoint(self) -> EndpointSite:
+        """Where tasks find the endpoint; while the network is open."""
+        assert self._endpoint is not None, "the network is open"
+        return self._endpoint
 
     def ready(self) -> int:
         """How many namespaces are warm."""
@@ -64,6 +72,7 @@ class Wiring:
             self._netlink, self._nftables = Netlink(), Nftables()
             try:
                 self._bridge = self._ensure_bridge()
+                self._endpoint = open_endpoint(self._names, self._bridge.index, self._bridge.mtu, self._cidr)
                 self._adopt()
                 self.reconcile_host_firewall()
             except BaseException:
@@ -137,6 +146,8 @@ class Wiring:
         for ports in self._ports.values():
             ports.close()
         self._ports.clear()
+        if self._endpoint is not None:
+            self._endpoint.close()
         self._nftables.close()
         self._netlink.close()
 
@@ -192,6 +203,7 @@ class Wiring:
         stale = [at for at in self._netlink.neighbours(self._bridge.index) if at not in addresses]
         self._netlink.run([links.remove_neighbour(self._bridge.index, address) for address in stale])
         self._nftables.run(firewall.plan_tables(self._names, self._surroundings(), state))
+        self.endpoint.add_tasks((each.spec.address, each.spec.mac) for each in state.attachments.values())
         self._state = state
 
     def _reserve_again(self, attachment: Attachment) -> Attachment:
@@ -220,7 +232,8 @@ class Wiring:
         attachment = Attachment(task=task, port=sandbox.port, spec=spec)
         try:
             self._records.save(attachment)
-            sandbox.inside.run(plan_inside(spec, sandbox.link, self._names.bridge_mac))
+            sandbox.inside.run(plan_inside(spec, sandbox.link, self._names))
+            self.endpoint.add_tasks([(spec.address, spec.mac)])
             self._netlink.run(plan_outside(spec, sandbox, self._bridge.index, self._gateways))
             self._gateways.add(spec.gateway)
             self._nftables.run(firewall.plan_attach(self._names, self._state, attachment))
@@ -251,11 +264,13 @@ class Wiring:
 
     def _release(self, attachment: Attachment) -> None:
         self._netlink.run([links.remove_neighbour(self._bridge.index, attachment.spec.address)])
+        self.endpoint.remove_task(attachment.spec.address)
         self._unbind(attachment.task)
         self._records.delete(attachment.task)
 
     def _remove(self) -> None:
         """Take all away; veths go by themselves with their namespaces, and are waited for."""
+        self.endpoint.close()
         deadline = time.monotonic() + _LEAVE_SECONDS
         while (ports := self._ports_left()) and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -271,19 +286,22 @@ class Wiring:
         return [link.name for link in self._netlink.links() if link.master == self._bridge.index]
 
 
-def plan_inside(spec: NetworkSpec, link: int, gateway_mac: str) -> list[netlink.Message]:
+def plan_inside(spec: NetworkSpec, link: int, names: Names) -> list[netlink.Message]:
     """
     What a task's namespace gets: its hardware address, its address, and the gateway as the way to everything.
 
     The address stands alone (/32), whatever the subnet: neighbours are reached by way of the gateway, where the
-    firewall is. The gateway's hardware address is known from the start.
+    firewall is. The gateway's hardware address is known from the start, and so is the endpoint's, which alone is
+    reached past the gateway.
     """
     return [
         links.set_up(INTERFACE, spec.mac),
         links.add_address(link, spec.address, 32),
         links.add_route(f"{spec.gateway}/32", link),
         links.add_route("0.0.0.0/0", link, spec.gateway),
-        links.add_neighbour(link, spec.gateway, gateway_mac),
+        links.add_neighbour(link, spec.gateway, names.bridge_mac),
+        links.add_route(f"{ENDPOINT_ADDRESS}/32", link),
+        links.add_neighbour(link, ENDPOINT_ADDRESS, names.endpoint_mac),
     ]
 
 

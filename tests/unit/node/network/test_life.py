@@ -83,7 +83,7 @@ async def test_many_tasks_come_and_go_without_a_trace(host: HostNetwork, tmp_pat
     assert command("nft", "list", "ruleset") == rules
     assert len(os.listdir("/proc/self/fd")) == files
     assert list((tmp_path / "netns").iterdir()) == list((tmp_path / "attachments").iterdir()) == []
-    assert eventually(lambda: link_names() == {*before, "tg-00c0ffee"})
+    assert eventually(lambda: link_names() == {*before, "tg-00c0ffee", "e00c0ffee"})
     await network.close(remove=True)
     assert_nothing_left(tmp_path, before)
 

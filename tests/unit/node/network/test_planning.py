@@ -21,13 +21,15 @@ from tidegate.node.network.wiring import plan_inside
 
 def test_a_task_gets_its_address_alone_and_the_gateway_for_all_else() -> None:
     """/32, so that neighbours are reached by way of the firewall."""
-    batch = plan_inside(network_spec(10), 2, "02:00:00:c0:ff:ee")
+    batch = plan_inside(network_spec(10), 2, Names("00c0ffee"))
     assert [message.what for message in batch] == [
         "set eth0 up 0a:00:00:00:00:0a",
         "add address 10.90.0.10/32 to link 2",
         "add route 10.90.0.1/32 on link 2",
         "add route 0.0.0.0/0 via 10.90.0.1 on link 2",
         "add neighbour 10.90.0.1 02:00:00:c0:ff:ee on link 2",
+        "add route 169.254.170.2/32 on link 2",
+        "add neighbour 169.254.170.2 02:01:00:c0:ff:ee on link 2",
     ]
 
 
@@ -37,8 +39,10 @@ def test_names_fit_the_kernel_and_tell_servers_apart(instance: int, number: int)
     names = Names(f"{instance:08x}")
     assert len(names.bridge) <= 15
     assert len(names.port(number)) <= 15
-    assert all(names.instance in name for name in (names.bridge, names.port(number), names.table))
-    assert int(names.bridge_mac[:2], 16) & 3 == 2, "a hardware address that is local and of one interface"
+    assert all(names.instance in name for name in (names.bridge, names.port(number), names.endpoint, names.table))
+    for mac in (names.bridge_mac, names.endpoint_mac):
+        assert int(mac[:2], 16) & 3 == 2, "a hardware address that is local and of one interface"
+    assert names.bridge_mac != names.endpoint_mac
 
 
 @pytest.mark.parametrize("instance", ["", "00C0FFEE", "00c0ffe", "00c0ffeeg", "../../xx"])
