@@ -10,7 +10,9 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
-GENERATED = frozenset(f"src/tidegate/api/{name}.py" for name in ("ecs", "ec2", "sts", "logs", "tidegate"))
+GENERATED = frozenset(
+    f"src/tidegate/api/{name}.py" for name in ("ecs", "ec2", "sts", "logs", "ssm", "secretsmanager", "tidegate")
+)
 """Written by tools/; their size is their source's."""
 
 

@@ -78,6 +78,8 @@ def _constrained(base: str, shape: Shape) -> str:
     pattern = python_pattern(shape.metadata.get("pattern")) if base == "str" else None
     if pattern is not None:
         arguments.append(f"pattern={pattern!r}")
+    if shape.metadata.get("sensitive"):
+        arguments.append("extra={'sensitive': True}")
     return f"Annotated[{base}, Meta({', '.join(arguments)})]" if arguments else base
 
 

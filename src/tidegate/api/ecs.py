@@ -185,7 +185,7 @@ class ContainerDefinition(Shape, frozen=True, kw_only=True, omit_defaults=True):
     restart_policy: ContainerRestartPolicy | None = field(name="restartPolicy", default=None)
     entry_point: tuple[str, ...] | None = field(name="entryPoint", default=None)
     command: tuple[str, ...] | None = None
-    environment: tuple[KeyValuePair, ...] | None = None
+    environment: Annotated[tuple[KeyValuePair, ...], Meta(extra={'sensitive': True})] | None = None
     environment_files: tuple[EnvironmentFile, ...] | None = field(name="environmentFiles", default=None)
     mount_points: tuple[MountPoint, ...] | None = field(name="mountPoints", default=None)
     volumes_from: tuple[VolumeFrom, ...] | None = field(name="volumesFrom", default=None)
@@ -223,7 +223,7 @@ class ContainerDependency(Shape, frozen=True, kw_only=True, omit_defaults=True):
 class ContainerOverride(Shape, frozen=True, kw_only=True, omit_defaults=True):
     name: str | None = None
     command: tuple[str, ...] | None = None
-    environment: tuple[KeyValuePair, ...] | None = None
+    environment: Annotated[tuple[KeyValuePair, ...], Meta(extra={'sensitive': True})] | None = None
     environment_files: tuple[EnvironmentFile, ...] | None = field(name="environmentFiles", default=None)
     cpu: Integer | None = None
     memory: Integer | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import msgspec
@@ -16,7 +17,38 @@ Timestamp = float
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A modelled structure. Immutable; an absent member is None and is not written."""
+    """
+    A modelled structure. Immutable; an absent member is None and is not written.
+
+    What the model marks as sensitive is not shown when one is printed: not in a log line, not in a traceback.
+    """
+
+    def __repr__(self) -> str:
+        hidden = sensitive_members(type(self))
+        shown = (
+            f"{name}={'...' if name in hidden else repr(value)}"
+            for name in self.__struct_fields__
+            if (value := getattr(self, name)) is not None
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+@cache
+def sensitive_members(shape: type[Shape]) -> frozenset[str]:
+    """The members of a shape, by their names in Python, that its model marks as sensitive."""
+    kind = msgspec.inspect.type_info(shape)
+    assert isinstance(kind, msgspec.inspect.StructType)
+    return frozenset(field.name for field in kind.fields if is_marked_sensitive(field.type))
+
+
+def is_marked_sensitive(kind: msgspec.inspect.Type) -> bool:
+    """Whether an annotation says that its values are sensitive."""
+    match kind:
+        case msgspec.inspect.Metadata(type=inner, extra=extra):
+            return bool((extra or {}).get("sensitive")) or is_marked_sensitive(inner)
+        case msgspec.inspect.UnionType(types=types):
+            return any(is_marked_sensitive(one) for one in types)
+    return False
 
 
 class ServiceError(Exception):

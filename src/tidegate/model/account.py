@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tidegate.model.record import Record
+from tidegate.model.sealed import Sealed
 from tidegate.model.spec import SecurityGroupSpec
 
 
@@ -31,7 +32,7 @@ class AccessKey(Record, frozen=True, kw_only=True):
     """AKIA..., 20 characters."""
     principal: str
     """ARN of its owner."""
-    sealed_secret: bytes
+    sealed_secret: Sealed
     created_at: float
 
     @property

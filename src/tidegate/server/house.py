@@ -22,6 +22,7 @@ from tidegate.engine.local import LocalEngine
 from tidegate.kernel.shared_mount import make_shared, mount_memory, unmake_shared
 from tidegate.model.account import AccessKey, Account, SecurityGroup, Subnet, Vpc
 from tidegate.model.log import LogGroup, LogStream
+from tidegate.model.parameter import Parameter, ParameterVersion
 from tidegate.model.record import Record
 from tidegate.model.status import Observation
 from tidegate.model.task import AttributeRecord, ClientToken, Cluster, Family, Setting, Task, TaskDefinition
@@ -62,6 +63,7 @@ KINDS: tuple[type[Record], ...] = (
     *(Account, AccessKey, Vpc, Subnet, SecurityGroup),
     *(Cluster, Family, TaskDefinition, Task, ClientToken, Setting, AttributeRecord),
     *(LogGroup, LogStream),
+    *(Parameter, ParameterVersion),
 )
 NODE_ID = "local"
 SWEEP_SECONDS = 60

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from tidegate.model.account import AccessKey, Account, Subnet, Vpc
 from tidegate.model.arn import partition
+from tidegate.model.sealed import sealed_context
 from tidegate.services.ec2.security_groups import DEFAULT_GROUP, new_group, new_id
 from tidegate.store.store import Put, Store
 
@@ -76,7 +77,7 @@ async def ensure_root_key(store: Store, sealer: Sealer, now: Callable[[], float]
 
 def access_key_context(key_id: str) -> bytes:
     """What the secret of an access key is bound to, so that sealed secrets can't be swapped."""
-    return f"access-key/{key_id}".encode()
+    return sealed_context(AccessKey, key_id)
 
 
 def _random(characters: str, length: int) -> str:

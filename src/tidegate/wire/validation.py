@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tidegate.api.shape import ServiceError, Shape
+from tidegate.api.shape import ServiceError, Shape, is_marked_sensitive
 
 PARAMETER_ERRORS = {
     "ecs": "InvalidParameterException",
     "logs": "InvalidParameterException",
+    "secretsmanager": "ValidationException",
+    "ssm": "ValidationException",
     "tidegate": "InvalidParameterException",
 }
 """By service; ValidationError elsewhere, as STS has it."""
@@ -56,6 +58,8 @@ class Violation(NamedTuple):
     name: str
     value: Any
     constraint: str
+    is_sensitive: bool = False
+    """The value is not repeated, as AWS doesn't."""
 
 
 def explain(service: str, error: Exception, body: Any, shape: type[Shape]) -> WireError:
@@ -73,10 +77,9 @@ def explain(service: str, error: Exception, body: Any, shape: type[Shape]) -> Wi
     own = OWN_TEXTS.get((service, found.name))
     if own is not None:
         return WireError(code, own)
-    value = "null" if found.value is None else f"'{_java(found.value)[:LONGEST_VALUE]}'"
     return WireError(
         code,
-        f"1 validation error detected: Value {value} at '{found.name}' failed to satisfy constraint: "
+        f"1 validation error detected: {_told(found)} at '{found.name}' failed to satisfy constraint: "
         f"{found.constraint}",
     )
 
@@ -97,7 +100,7 @@ def find_violation(error: msgspec.ValidationError, body: Any, shape: type[Shape]
         constraint = f"Map keys must satisfy constraint: [{constraint}]"
     elif is_inside:  # msgspec does not say which entry; nor does AWS
         constraint = f"Map value must satisfy constraint: [{constraint}]"
-    return Violation(_name(container), _value(body, container), constraint)
+    return Violation(_name(container), _value(body, container), constraint, _is_sensitive(shape, container))
 
 
 def _constraint(what: str, shape: type[Shape], path: str) -> str | None:
@@ -138,6 +141,16 @@ def _enumeration(shape: type[Shape], path: str) -> list[str]:
     return [str(value) for kind in literals for value in kind.values]
 
 
+def _is_sensitive(shape: type[Shape], path: str) -> bool:
+    """Whether the model marks the member at `path`, or one that holds it, as sensitive."""
+    kinds = [msgspec.inspect.type_info(shape)]
+    for member, _ in _STEP.findall(path.removeprefix("$")):
+        kinds = [inner for kind in kinds for inner in _inside(kind, member)]
+        if any(is_marked_sensitive(kind) for kind in kinds):
+            return True
+    return False
+
+
 def _inside(kind: msgspec.inspect.Type, member: str) -> list[msgspec.inspect.Type]:
     found: list[msgspec.inspect.Type] = []
     for one in _flat([kind]):
@@ -162,11 +175,11 @@ def _flat(kinds: list[msgspec.inspect.Type]) -> list[msgspec.inspect.Type]:
 
 
 def _name(path: str) -> str:
-    """`$.containerDefinitions[0].name` as AWS writes it: containerDefinitions.1.member.name."""
+    """`$.containerDefinitions[0].Name` as AWS writes it, as Java names members: containerDefinitions.1.member.name."""
     steps = []
     for member, index in _STEP.findall(path.removeprefix("$")):
         if member:
-            steps.append(member)
+            steps.append(member[:1].lower() + member[1:])
         else:
             steps += [str(int(index) + 1), "member"] if index.isdigit() else ["member"]
     return ".".join(steps) or "body"
@@ -179,6 +192,12 @@ def _value(body: Any, path: str) -> Any:
         except (KeyError, IndexError, TypeError, ValueError):
             return None
     return body
+
+
+def _told(found: Violation) -> str:
+    if found.value is None:
+        return "Value null"
+    return "Value" if found.is_sensitive else f"Value '{_java(found.value)[:LONGEST_VALUE]}'"
 
 
 def _java(value: Any) -> str:

@@ -73,7 +73,9 @@ def test_another_context_key_or_a_changed_text_is_refused(path: Path) -> None:
         (sealed[:-1] + bytes([sealed[-1] ^ 1]), b"key/1"),
         (sealed[:-1], b"key/1"),
         (sealed[:10], b"key/1"),
-        (b"\x02" + sealed[1:], b"key/1"),
+        (b"\x03" + sealed[1:], b"key/1"),
+        (b"\x01" + sealed[9:], b"key/1"),
+        (sealed[:1] + bytes(8) + sealed[9:], b"key/1"),
         (b"", b"key/1"),
     ]:
         with pytest.raises(SecretError, match="cannot unseal a secret"):

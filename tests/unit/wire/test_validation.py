@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tidegate.api import ec2, ecs, logs
+from tidegate.api import ec2, ecs, logs, secretsmanager
 from tidegate.api.shape import Shape
 from tidegate.wire.validation import WireError, explain
 
@@ -136,6 +136,29 @@ def test_a_value_of_another_type(values: Any, text: str) -> None:
 def test_a_service_without_an_error_for_parameters() -> None:
     """Says ValidationError, as STS does."""
     assert refusal("sts", ec2.CreateSecurityGroupRequest, {}).code == "ValidationError"
+
+
+@pytest.mark.parametrize(
+    "shape, values, text",
+    [
+        (
+            secretsmanager.CreateSecretRequest,
+            {"Name": "n", "SecretString": "canary" * 11_000},
+            "Value at 'secretString'",
+        ),
+        (
+            secretsmanager.PutSecretValueRequest,
+            {"SecretId": "n", "RotationToken": "canary!" * 6},
+            "Value at 'rotationToken'",
+        ),
+    ],
+    ids=["length", "pattern"],
+)
+def test_a_sensitive_value_is_not_repeated(shape: type[Shape], values: Any, text: str) -> None:
+    """As on AWS, the message says where it is and not what it is. Members are called as Java calls them."""
+    error = refusal("secretsmanager", shape, values)
+    assert f"1 validation error detected: {text} failed" in error.message
+    assert "canary" not in error.message
 
 
 def test_bytes_that_are_no_json() -> None:
