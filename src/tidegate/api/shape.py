@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import msgspec
 
@@ -93,6 +93,23 @@ class Member(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """Temporary credentials: who they are of, for how long, and what limits them."""
+
+    kind: Literal["role", "user", "root"]
+    owner: str
+    """The role's or user's name; empty for the root."""
+    name: str
+    """A role session's; empty for others."""
+    issued_at: float
+    expires_at: float
+    policies: tuple[str, ...] | None = None
+    """Documents that must allow as well; None: no such limit."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    source_identity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """Who asks, and as which request."""
 
@@ -102,6 +119,14 @@ class Context:
     principal: str
     """The caller's ARN, e.g. arn:aws:iam::000000000000:root."""
     access_key: str = ""
+    user_id: str = ""
+    """AIDA..., AROA...:session, or the account's number for its root."""
+    source_ip: str = ""
+    is_secure: bool = False
+    """It came by TLS."""
+    user_agent: str = ""
+    session: Session | None = None
+    """Of temporary credentials."""
 
 
 @dataclass(frozen=True, slots=True)

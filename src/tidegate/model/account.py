@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
 from tidegate.model.record import Record
@@ -27,11 +29,15 @@ class AccessKey(Record, frozen=True, kw_only=True):
     """A key that requests are signed with. The secret is encrypted at rest (see `store.secrets`)."""
 
     KIND = "access-key"
+    INDEXES: ClassVar = {"user": lambda key: key.user.lower() or None}
 
     id: str
     """AKIA..., 20 characters."""
     principal: str
-    """ARN of its owner."""
+    """ARN of the root; of a user's key, the user's ARN when it was made."""
+    user: str = ""
+    """The user's name; empty: the root's."""
+    is_active: bool = True
     sealed_secret: Sealed
     created_at: float
 

@@ -77,7 +77,9 @@ def application(config: Config, house: House) -> Application:
             tidegate, ControlService(control.store, node.images, node.engine, node.architecture, node.runtime_name)
         ),
     ]
-    keys = None if config.insecure_no_auth else StoreKeyRing(control.store, control.sealer)
+    keys = None
+    if not config.insecure_no_auth:
+        keys = StoreKeyRing(control.store, control.sealer, control.sessions, control.account)
 
     def health() -> Mapping[str, object]:
         return {"status": "ok", "version": __version__, "region": control.account.region, "runtime": node.runtime_name}

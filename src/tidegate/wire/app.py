@@ -20,6 +20,7 @@ import structlog
 
 from tidegate.api.shape import ServiceError
 from tidegate.wire.authentication import Authenticator, Identity
+from tidegate.wire.authorization import Authorizer, Gate
 from tidegate.wire.body import BodyTooLarge, Budget, ClientGone, TooBusy, read_body
 from tidegate.wire.form import parse_form
 from tidegate.wire.routing import Router, Service, find_operation, operation_name, read_arguments
@@ -56,7 +57,8 @@ class Application:
     """
     See the module.
 
-    keys None: signatures are not looked at (--insecure-no-auth). tells_successes: log requests that went well too.
+    keys None: signatures are not looked at (--insecure-no-auth). gate None: whoever has a key may do everything.
+    tells_successes: log requests that went well too.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Application:
         keys: KeyRing | None,
         health: Callable[[], Mapping[str, object]],
         *,
+        gate: Gate | None = None,
         tells_successes: bool = True,
     ) -> None:
         self._tells_successes = tells_successes
@@ -73,6 +76,7 @@ class Application:
         self._router = Router(services, is_signed=keys is not None)
         self._authenticator = Authenticator(identity, keys)
         self._budget = Budget()
+        self._authorizer = Authorizer(gate, identity.root)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -111,6 +115,7 @@ class Application:
             context = self._authenticator.authenticate(request, service.api.SERVICE, exchange.id)
             exchange.principal = context.principal
             arguments = service.codec.read(operation, read_arguments(request))
+            self._authorizer.authorize(context, service, operation, arguments)
             answer = await getattr(service.implementation, operation.method)(context, arguments)
             if isinstance(answer, AsyncIterator):
                 if service.codec.events is None:
@@ -181,6 +186,8 @@ def _request(scope: Scope, headers: Mapping[str, str], body: bytes) -> SignedReq
         query=parse_form(query.decode("latin-1")) if query else (),
         headers=headers,
         body=body,
+        client=(scope.get("client") or ("",))[0],
+        is_secure=scope.get("scheme") == "https",
     )
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from tidegate.api.shape import Context
+from tidegate.model.arn import global_arn
 from tidegate.wire.sigv4 import KeyRing, SignatureProblem, SignedRequest, verify
 from tidegate.wire.validation import WireError
 
@@ -25,7 +26,7 @@ class Identity:
     @property
     def root(self) -> str:
         """The account's root."""
-        return f"arn:aws:iam::{self.account}:root"
+        return global_arn("iam", self.region, self.account, "root")
 
 
 class Authenticator:
@@ -40,11 +41,22 @@ class Authenticator:
         identity = self._identity
         if self._keys is None:
             _refuse_web_pages(request.headers)
-            return Context(identity.account, identity.region, request_id, identity.root)
+            return Context(identity.account, identity.region, request_id, identity.root, user_id=identity.account)
         claim, key = verify(request, self._keys, identity.region, datetime.now(UTC))
         if claim.scope.service != service:
             raise SignatureProblem("mismatch", f"Credential should be scoped to correct service: '{service}'.")
-        return Context(identity.account, identity.region, request_id, key.principal, claim.scope.access_key)
+        return Context(
+            identity.account,
+            identity.region,
+            request_id,
+            key.principal,
+            claim.scope.access_key,
+            key.user_id,
+            request.client,
+            request.is_secure,
+            request.headers.get("user-agent", ""),
+            key.session,
+        )
 
 
 def _refuse_web_pages(headers: Mapping[str, str]) -> None:

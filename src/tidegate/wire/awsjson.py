@@ -16,8 +16,10 @@ ERROR_CODES = {
     "unknown-key": ("UnrecognizedClientException", 403),
     "mismatch": ("InvalidSignatureException", 403),
     "expired": ("InvalidSignatureException", 403),
+    "expired-token": ("ExpiredTokenException", 403),
+    "denied": ("AccessDeniedException", 400),
 }
-"""By the kind of a SignatureProblem."""
+"""By the kind of a SignatureProblem; `denied`: the signature is good, and its owner may not do this."""
 
 
 class AwsJson:

@@ -23,6 +23,8 @@ class Ec2Query(Query):
             "unknown-key": ("AuthFailure", 401),
             "mismatch": ("SignatureDoesNotMatch", 403),
             "expired": ("RequestExpired", 400),
+            "expired-token": ("RequestExpired", 400),
+            "denied": ("UnauthorizedOperation", 403),
         }
     )
     is_ec2 = True

@@ -24,6 +24,8 @@ class Query:
             "unknown-key": ("InvalidClientTokenId", 403),
             "mismatch": ("SignatureDoesNotMatch", 403),
             "expired": ("SignatureDoesNotMatch", 403),
+            "expired-token": ("ExpiredToken", 403),
+            "denied": ("AccessDenied", 403),
         }
     )
     events: EventWriter | None = None

@@ -16,9 +16,13 @@ from functools import lru_cache
 from typing import Protocol
 from urllib.parse import quote
 
+from tidegate.api.shape import Session
+
 ALGORITHM = "AWS4-HMAC-SHA256"
 SKEW_SECONDS = 900
 LONGEST_PRESIGNED_SECONDS = 604_800
+GLOBAL_REGIONS = {"iam": "us-east-1", "sts": "us-east-1"}
+"""Services that AWS has once for all regions: clients may sign for this one."""
 EMPTY_HASH = hashlib.sha256(b"").hexdigest()
 _HEADER = re.compile(
     r"AWS4-HMAC-SHA256\s+Credential=(?P<credential>[^,\s]+),\s*SignedHeaders=(?P<headers>[^,\s]+),\s*"
@@ -29,17 +33,20 @@ _DATE = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What an access key opens. principal: its owner's ARN."""
+    """What an access key opens. principal: its owner's ARN; user_id: the id that they are known by for good."""
 
     secret: str
     principal: str
+    user_id: str = ""
+    session: Session | None = None
+    """Of temporary credentials: they expire."""
 
 
 class KeyRing(Protocol):
     """Where keys are looked up; called once a request, so it must be quick."""
 
-    def find(self, access_key_id: str) -> Key | None:
-        """The key, or None."""
+    def find(self, access_key_id: str, session_token: str | None) -> Key | None:
+        """The key, expired or not; None if there is none by that id that goes with that token, or with none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,9 @@ class SignedRequest:
     query: Sequence[tuple[str, str]]
     headers: Mapping[str, str]
     body: bytes
+    client: str = ""
+    """The address that it came from; the signature does not cover it."""
+    is_secure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +80,8 @@ class SignatureProblem(Exception):
     """
     Why a request is not let in.
 
-    kind: `missing`, `incomplete`, `unknown-key`, `mismatch`, `expired`; the protocols give each the code of theirs.
+    kind: `missing`, `incomplete`, `unknown-key`, `mismatch`, `expired`, `expired-token`; the protocols give each the
+    code of theirs.
     """
 
     def __init__(self, kind: str, message: str) -> None:
@@ -83,6 +94,7 @@ MISMATCH = (
     "and signing method. Consult the service documentation for details."
 )
 UNKNOWN_KEY = "The security token included in the request is invalid."
+EXPIRED = "The security token included in the request is expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +108,7 @@ class Claim:
     """X-Amz-Date."""
     expires_seconds: int | None
     """Of a presigned request."""
+    session_token: str | None = None
 
 
 def read_claim(request: SignedRequest) -> Claim:
@@ -115,16 +128,18 @@ def verify(request: SignedRequest, keys: KeyRing, region: str, now: datetime) ->
     """Whose request it is. Raises SignatureProblem."""
     claim = read_claim(request)
     scope = claim.scope
-    if scope.region != region:
+    if scope.region != region and scope.region != GLOBAL_REGIONS.get(scope.service):
         raise SignatureProblem("mismatch", f"Credential should be scoped to a valid region, not '{scope.region}'.")
     _check_headers(request, claim)
     _check_time(claim, now)
-    key = keys.find(scope.access_key)
+    key = keys.find(scope.access_key, claim.session_token)
     if key is None:
         raise SignatureProblem("unknown-key", UNKNOWN_KEY)
     expected = _signature(request, claim, key.secret)
     if not hmac.compare_digest(expected, claim.signature):
         raise SignatureProblem("mismatch", MISMATCH)
+    if key.session is not None and key.session.expires_at <= now.timestamp():
+        raise SignatureProblem("expired-token", EXPIRED)
     return claim, key
 
 
@@ -139,10 +154,13 @@ def sign_headers(
     region: str,
     service: str,
     now: datetime | None = None,
+    session_token: str | None = None,
 ) -> dict[str, str]:
     """`headers` (which must have `host`) with those added that make the request a signed one."""
     at = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
     signed = {name.lower(): value for name, value in headers.items()} | {"x-amz-date": at}
+    if session_token:
+        signed["x-amz-security-token"] = session_token
     names = tuple(sorted(signed))
     scope = Scope(access_key, at[:8], region, service)
     claim = Claim(scope, names, "", at, None)
@@ -161,7 +179,8 @@ def _claim_of_header(text: str, headers: Mapping[str, str]) -> Claim:
             f"Authorization header requires {ALGORITHM} with 'Credential', 'SignedHeaders' and 'Signature' parameters.",
         )
     names = tuple(match["headers"].split(";"))
-    return Claim(_scope(match["credential"]), names, match["signature"], headers.get("x-amz-date", ""), None)
+    at, token = headers.get("x-amz-date", ""), headers.get("x-amz-security-token")
+    return Claim(_scope(match["credential"]), names, match["signature"], at, None, token)
 
 
 def _claim_of_query(query: Mapping[str, str]) -> Claim:
@@ -170,7 +189,8 @@ def _claim_of_query(query: Mapping[str, str]) -> Claim:
         if query["X-Amz-Algorithm"] != ALGORITHM or not 0 < expires <= LONGEST_PRESIGNED_SECONDS:
             raise ValueError
         names = tuple(query["X-Amz-SignedHeaders"].split(";"))
-        return Claim(_scope(query["X-Amz-Credential"]), names, query["X-Amz-Signature"], query["X-Amz-Date"], expires)
+        scope, token = _scope(query["X-Amz-Credential"]), query.get("X-Amz-Security-Token")
+        return Claim(scope, names, query["X-Amz-Signature"], query["X-Amz-Date"], expires, token)
     except (KeyError, ValueError) as error:
         raise SignatureProblem(
             "incomplete",

@@ -28,7 +28,7 @@ SECRET = "the-secret"
 class Ring:
     """One key."""
 
-    def find(self, access_key_id: str) -> Key | None:
+    def find(self, access_key_id: str, session_token: str | None) -> Key | None:
         return Key(SECRET, "arn:aws:iam::123456789012:user/me") if access_key_id == "AKIAME" else None
 
 

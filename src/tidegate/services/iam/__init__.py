@@ -1,0 +1,1 @@
+"""AWS IAM: who there is, and what they may do."""
