@@ -11,7 +11,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 GENERATED = frozenset(
-    f"src/tidegate/api/{name}.py" for name in ("ecs", "ec2", "sts", "logs", "ssm", "secretsmanager", "tidegate")
+    f"src/tidegate/api/{name}.py" for name in ("ecs", "ec2", "sts", "iam", "logs", "ssm", "secretsmanager", "tidegate")
 )
 """Written by tools/; their size is their source's."""
 

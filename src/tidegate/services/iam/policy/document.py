@@ -28,7 +28,7 @@ _STATEMENT_MEMBERS = {
 }
 _SID = re.compile(r"[A-Za-z0-9]*")
 _ACTION = re.compile(r"(?P<vendor>[^:]*):(?P<name>.*)", re.DOTALL)
-_VENDOR = re.compile(r"[A-Za-z0-9-]+")
+_VENDOR = re.compile(r"[A-Za-z0-9-]+|\*")
 _ARN_HEAD = re.compile(r"arn:[^:]*:[^:]*(:.*)?", re.DOTALL)
 _PARTITION = re.compile(r"aws(-[a-z]+)*|[*?]|\*.*")
 _CONDITION_KEY = re.compile(r"[A-Za-z0-9-]+:.+", re.DOTALL)
