@@ -7,6 +7,7 @@ from typing import ClassVar
 import msgspec
 
 from tidegate.model.record import Record
+from tidegate.model.sealed import Sealed
 
 
 class Named(Record, frozen=True, kw_only=True):
@@ -89,6 +90,19 @@ class ManagedPolicy(Named, frozen=True, kw_only=True):
     def document(self) -> str:
         """The one that is in force."""
         return next(version.document for version in self.versions if version.number == self.default)
+
+
+class SessionKey(Record, frozen=True, kw_only=True):
+    """What session tokens are sealed with. Its own, so that they outlive a change of the master key."""
+
+    KIND = "session-key"
+
+    sealed_key: Sealed
+    """32 bytes."""
+
+    @property
+    def key(self) -> str:
+        return "session-key"
 
 
 class InstanceProfile(Named, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ import structlog
 from tidegate.engine.local import LocalEngine
 from tidegate.kernel.shared_mount import make_shared, mount_memory, unmake_shared
 from tidegate.model.account import AccessKey, Account, SecurityGroup, Subnet, Vpc
-from tidegate.model.identity import Group, InstanceProfile, ManagedPolicy, Role, User
+from tidegate.model.identity import Group, InstanceProfile, ManagedPolicy, Role, SessionKey, User
 from tidegate.model.log import LogGroup, LogStream
 from tidegate.model.parameter import Parameter, ParameterVersion
 from tidegate.model.record import Record
@@ -55,6 +55,7 @@ from tidegate.services.account import ensure_account, ensure_root_key
 from tidegate.services.ecs.definitions.operations import TaskDefinitions
 from tidegate.services.iam.authorization import Authorizer
 from tidegate.services.iam.sessions import Sessions
+from tidegate.services.iam.tokens import ensure_session_sealer
 from tidegate.store.logs.store import LogStore
 from tidegate.store.secrets import Sealer
 from tidegate.store.sqlite import SqliteStore
@@ -67,7 +68,7 @@ KINDS: tuple[type[Record], ...] = (
     *(Cluster, Family, TaskDefinition, Task, ClientToken, Setting, AttributeRecord),
     *(LogGroup, LogStream),
     *(Parameter, ParameterVersion),
-    *(User, Group, Role, ManagedPolicy, InstanceProfile),
+    *(User, Group, Role, ManagedPolicy, InstanceProfile, SessionKey),
 )
 NODE_ID = "local"
 SWEEP_SECONDS = 60
@@ -140,7 +141,7 @@ async def open_control(config: Config, choose_cidr: Callable[[str], str]) -> Asy
         sealer = Sealer.open(state.master_key)
         new_key = await ensure_root_key(store, sealer, time.time)
         async with LogStore.open(state.logs, store) as logs:
-            sessions = Sessions(store, sealer, account, time.time)
+            sessions = Sessions(store, await ensure_session_sealer(store, sealer), account, time.time)
             authorizer = Authorizer(store, account, time.time)
             yield Control(state, store, logs, sealer, account, sessions, authorizer, new_key)
     finally:

@@ -31,7 +31,11 @@ def every_kind() -> list[type[Record]]:
     """Every record class of the model, whether the server stores it or not."""
     for module in pkgutil.iter_modules(tidegate.model.__path__):
         importlib.import_module(f"tidegate.model.{module.name}")
-    return [kind for kind in Record.__subclasses__() if kind.__module__.startswith("tidegate.")]
+    return [kind for kind in _below(Record) if kind.__module__.startswith("tidegate.") and hasattr(kind, "KIND")]
+
+
+def _below(kind: type[Record]) -> list[type[Record]]:
+    return [found for one in kind.__subclasses__() for found in (one, *_below(one))]
 
 
 def bytes_in(described: msgspec.inspect.Type, path: str = "", depth: int = 0) -> list[str]:

@@ -1,15 +1,17 @@
 """
 Session tokens: temporary credentials that need no record.
 
-All that must be known of a session is sealed into its token under the server's master key, bound to the access key's
-id. So a thousand tasks whose credentials rotate cost no write, and a restart loses none (ADR 0014). What ends a session
-before its time is what ends it on AWS: the role or user is deleted, or a policy denies.
+All that must be known of a session is sealed into its token, bound to the access key's id. So a thousand tasks whose
+credentials rotate cost no write, and a restart loses none (ADR 0014). What ends a session before its time is what ends
+it on AWS: the role or user is deleted, or a policy denies. The key that tokens are sealed with is a record of its own,
+sealed with the master key: when that changes, the tokens that are out stay good.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import secrets
 import zlib
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,8 +19,12 @@ from typing import Protocol
 import msgspec
 
 from tidegate.api.shape import Session
+from tidegate.model.identity import SessionKey
+from tidegate.model.sealed import sealed_context
 from tidegate.services.iam.identities import new_access_key
-from tidegate.store.secrets import SecretError
+from tidegate.store.secrets import KEY_BYTES, SecretError
+from tidegate.store.secrets import Sealer as KeySealer
+from tidegate.store.store import Put, Store
 
 LONGEST_TOKEN = 16_384
 _LONGEST_PLAINTEXT = 131_072
@@ -45,7 +51,7 @@ class SessionCredentials:
     """Seconds since the epoch."""
 
 
-class Sealed(msgspec.Struct, frozen=True, array_like=True):
+class Contents(msgspec.Struct, frozen=True, array_like=True):
     """What a token holds."""
 
     secret: str
@@ -54,16 +60,27 @@ class Sealed(msgspec.Struct, frozen=True, array_like=True):
     session: Session
 
 
+async def ensure_session_sealer(store: Store, master: Sealer) -> Sealer:
+    """What seals tokens, with the key that is made at first use."""
+    context = sealed_context(SessionKey, "session-key")
+    record = store.get(SessionKey, "session-key")
+    if record is not None:
+        return KeySealer(master.unseal(record.sealed_key, context))
+    key = secrets.token_bytes(KEY_BYTES)
+    await store.commit(Put(SessionKey(sealed_key=master.seal(key, context))))
+    return KeySealer(key)
+
+
 def write_token(sealer: Sealer, role_arn: str, owner_id: str, session: Session) -> SessionCredentials:
     """New credentials for a session."""
     access_key, secret = new_access_key("ASIA")
-    plaintext = zlib.compress(msgspec.msgpack.encode(Sealed(secret, owner_id, session)))
+    plaintext = zlib.compress(msgspec.msgpack.encode(Contents(secret, owner_id, session)))
     sealed = sealer.seal(plaintext, _context(access_key))
     token = base64.b64encode(sealed).decode()
     return SessionCredentials(role_arn, access_key, secret, token, session.expires_at)
 
 
-def read_token(sealer: Sealer, access_key: str, token: str) -> Sealed | None:
+def read_token(sealer: Sealer, access_key: str, token: str) -> Contents | None:
     """What the token of this access key holds, expired or not; None if it is not one of ours."""
     if len(token) > LONGEST_TOKEN:
         return None
@@ -73,7 +90,7 @@ def read_token(sealer: Sealer, access_key: str, token: str) -> Sealed | None:
     except (binascii.Error, ValueError, SecretError):
         return None
     unpacked = zlib.decompressobj().decompress(plaintext, _LONGEST_PLAINTEXT)
-    return msgspec.msgpack.decode(unpacked, type=Sealed)
+    return msgspec.msgpack.decode(unpacked, type=Contents)
 
 
 def _context(access_key: str) -> bytes:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from fakes.identity import ACCOUNT, TASKS_TRUST, Identities, document
 from tidegate.api.shape import Session
+from tidegate.model.identity import SessionKey
+from tidegate.model.sealed import sealed_context
 from tidegate.services.iam.sessions import RoleNotAssumable, Sessions
-from tidegate.services.iam.tokens import LONGEST_TOKEN
+from tidegate.services.iam.tokens import LONGEST_TOKEN, ensure_session_sealer
 from tidegate.store.secrets import Sealer
 
 pytestmark = pytest.mark.anyio
@@ -62,6 +65,23 @@ async def test_no_token_but_our_own_opens_anything() -> None:
         assert found.sessions.open(key, wrong) is None
     stranger = Sessions(found.store, Sealer(b"x" * 32), ACCOUNT, found.now)
     assert stranger.open(key, token) is None
+
+
+async def test_tokens_outlive_a_change_of_the_master_key() -> None:
+    """They are sealed with a key of their own, which is made once and kept sealed."""
+    found = Identities()
+    await found.role()
+    old = await ensure_session_sealer(found.store, Sealer(b"1" * 32))
+    issued = Sessions(found.store, old, ACCOUNT, found.now).issue(ROLE, TASK, 3600)
+    record = found.store.get(SessionKey, "session-key")
+    assert record is not None
+    context = sealed_context(SessionKey, record.key)
+    key = Sealer(b"1" * 32).unseal(record.sealed_key, context)
+    await found.put(replace(record, sealed_key=Sealer(b"2" * 32).seal(key, context)))
+    new = await ensure_session_sealer(found.store, Sealer(b"2" * 32))
+    opened = Sessions(found.store, new, ACCOUNT, found.now).open(issued.access_key_id, issued.session_token)
+    assert opened is not None
+    assert opened.secret == issued.secret_access_key
 
 
 async def test_a_session_ends_with_its_role() -> None:
