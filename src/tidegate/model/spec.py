@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from tidegate.model.arn import arn
+
 Condition = Literal["START", "COMPLETE", "SUCCESS", "HEALTHY"]
 Protocol = Literal["tcp", "udp"]
 
@@ -67,6 +69,7 @@ class ContainerSpec(Spec, frozen=True, kw_only=True):
     """One container of a task. None means: as the image says."""
 
     name: str
+    arn: str = ""
     image: str
     """The reference as the user wrote it (`nginx`, `repo/app:3`, `repo@sha256:...`)."""
     essential: bool = True
@@ -147,6 +150,26 @@ class TaskSpec(Spec, frozen=True, kw_only=True):
     """ARN: whose credentials the containers may fetch."""
     execution_role: str | None = None
     """ARN: in whose name the node pulls images, writes logs and reads secrets."""
+    group: str = ""
+    """`family:<family>`, `service:<name>` or as RunTask was told."""
+    service: str = ""
+    """The name of the service that started it; empty: none did."""
+    availability_zone: str = ""
+
+    @property
+    def arn(self) -> str:
+        """arn:aws:ecs:<region>:<account>:task/<cluster>/<id>."""
+        return arn("ecs", self.region, self.account, f"task/{self.cluster}/{self.id}")
+
+    @property
+    def cluster_arn(self) -> str:
+        """arn:aws:ecs:<region>:<account>:cluster/<name>."""
+        return arn("ecs", self.region, self.account, f"cluster/{self.cluster}")
+
+    def runtime_id(self, container: str) -> str:
+        """As on Fargate: the task's id and ten digits, known before the container is, the same for its life."""
+        position = [c.name for c in self.containers].index(container)
+        return f"{self.id}-{(int(self.id[:12], 16) * 31 + position) % 10**10:010d}"
 
 
 class Rule(Spec, frozen=True, kw_only=True):

@@ -77,6 +77,10 @@ class ContainerStatus(Status, frozen=True, kw_only=True):
     reason: str = ""
     health: Health = "UNKNOWN"
     has_health_check: bool = False
+    health_since: float | None = None
+    """When its health last changed."""
+    created_at: float | None = None
+    """When the runtime had made it ready for its first instruction."""
     started_at: float | None = None
     finished_at: float | None = None
 

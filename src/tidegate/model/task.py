@@ -42,6 +42,10 @@ class Task(Record, frozen=True, kw_only=True):
     tags: tuple[ecs.Tag, ...] = ()
     """The task's own and the propagated ones."""
     published: tuple[PublishedPort, ...] = ()
+    service: str = ""
+    """The name of the service that started it; empty: none did."""
+    protected_until: float | None = None
+    """Until then its service ends it neither to scale in nor to deploy."""
     status: TaskStatus
 
     @property

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
+
 from tidegate.api import ecs
-from tidegate.model.arn import role_arn
+from tidegate.model.arn import arn, role_arn
 from tidegate.model.spec import (
     ContainerSpec,
     Dependency,
@@ -31,7 +33,7 @@ def build_task_spec(
     overrides = task.request.overrides or ecs.TaskOverride()
     by_name = {o.name: o for o in overrides.container_overrides or () if o.name}
     environment = _aws_environment(region)
-    return TaskSpec(
+    built = TaskSpec(
         id=task.id,
         account=account,
         region=region,
@@ -50,6 +52,27 @@ def build_task_spec(
         shares_process_namespace=spec.pid_mode == "task",
         task_role=_role(overrides.task_role_arn or spec.task_role_arn, account, region),
         execution_role=_role(overrides.execution_role_arn or spec.execution_role_arn, account, region),
+        group=task.group,
+        service=task.service,
+        availability_zone=interface.availability_zone,
+    )
+    return msgspec.structs.replace(built, containers=tuple(_identify(built, c, task) for c in built.containers))
+
+
+def _identify(built: TaskSpec, container: ContainerSpec, task: Task) -> ContainerSpec:
+    """With its ARN, and the labels that ECS puts on containers, in place of the user's by the same names."""
+    uuid = task.container_ids.get(container.name, "")
+    labels = {
+        "cluster": built.cluster_arn,
+        "container-name": container.name,
+        "task-arn": built.arn,
+        "task-definition-family": built.family,
+        "task-definition-version": str(built.family_revision),
+    }
+    return msgspec.structs.replace(
+        container,
+        arn=arn("ecs", built.region, built.account, f"container/{built.cluster}/{built.id}/{uuid}"),
+        labels=container.labels | {f"com.amazonaws.ecs.{name}": value for name, value in labels.items()},
     )
 
 

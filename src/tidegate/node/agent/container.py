@@ -20,7 +20,7 @@ from tidegate.node.agent.record import TaskRecord
 from tidegate.node.image.images import ImageError
 from tidegate.node.output.sink import LogTargetMissing
 from tidegate.node.runtime.bundle import BundleFiles
-from tidegate.node.runtime.runtime import Bundle, Container, Exit, RuntimeFailure
+from tidegate.node.runtime.runtime import Bundle, Container, ExecResult, Exit, RuntimeFailure
 
 log = structlog.get_logger()
 
@@ -51,6 +51,8 @@ class ContainerRun:
         self._live: Container | None = None
         self._exited = anyio.Event()
         self._probing = anyio.CancelScope()
+        self.last_probe: ExecResult | None = None
+        """What the health check came to last, by this process of ours."""
         status = record.container(spec.name)
         self._stage = Stage.STOPPED if status.state == "STOPPED" else Stage.WAITING
         self.bundle = Bundle(
@@ -163,6 +165,7 @@ class ContainerRun:
             async with self._launching:
                 self.bundle.directory.mkdir(mode=0o700, exist_ok=True)
                 self._live = await self._parts.launcher.create(request, self._record.phase)
+                self._record.say_container(self._spec.name, quietly=True, created_at=self._parts.now())
                 await self._start_created(self._live, group)
         except RuntimeFailure as failure:
             self._stop_with(None, f"{_error_name(failure)}: {failure}")
@@ -186,19 +189,13 @@ class ContainerRun:
                 quietly=True,
                 state="RUNNING",
                 started_at=self._parts.now(),
-                runtime_id=self._runtime_id(),
+                runtime_id=self._task.runtime_id(self._spec.name),
             )
         self._stage = Stage.RUNNING
         group.start_soon(self._supervise, live)
         if self._spec.health_check is not None:
             group.start_soon(self._watch_health, live)
         self._wake()
-
-    def _runtime_id(self) -> str:
-        """As on Fargate: the task's id and ten digits, the same for the life of the container."""
-        position = [c.name for c in self._task.containers].index(self._spec.name)
-        digits = (int(self._task.id[:12], 16) * 31 + position) % 10**10
-        return f"{self._task.id}-{digits:010d}"
 
     async def _supervise(self, live: Container) -> None:
         output = self._parts.output.follow(BundleFiles.of(self.bundle).log, self.bundle.id, self._log)
@@ -226,10 +223,11 @@ class ContainerRun:
 
         async def probe() -> bool:
             result = await live.exec(check.command, environment={}, timeout_seconds=check.timeout_seconds)
+            self.last_probe = result
             return result.code == 0
 
         def report(state: HealthState) -> None:
-            self._record.say_container(self._spec.name, health=state.health)
+            self._record.say_container(self._spec.name, health=state.health, health_since=self._parts.now())
             self._wake()
 
         started_at = self._record.container(self._spec.name).started_at or self._parts.now()

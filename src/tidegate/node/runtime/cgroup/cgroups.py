@@ -15,6 +15,8 @@ from typing import Protocol
 
 import anyio
 
+from tidegate.model.counters import GroupCounters
+
 PERIOD_MICROSECONDS = 100_000
 """Over which a CPU quota is counted; the kernel's default."""
 _LEAST_QUOTA_MICROSECONDS = 1_000
@@ -81,6 +83,9 @@ class Cgroups(Protocol):
 
     def usage(self, path: str) -> Usage | None:
         """None if the group is gone."""
+
+    def counters(self, path: str) -> GroupCounters | None:
+        """All that it counts; None if the group is gone."""
 
     def list(self, path: str) -> set[str]:
         """The names of the groups right below `path`."""

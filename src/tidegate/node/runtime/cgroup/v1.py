@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from tidegate.model.counters import GroupCounters
 from tidegate.node.runtime.cgroup.cgroups import (
     PERIOD_MICROSECONDS,
     CgroupFailure,
@@ -25,10 +26,9 @@ from tidegate.node.runtime.cgroup.cgroups import (
     rmdir_tree,
     write_value,
 )
+from tidegate.node.runtime.cgroup.counting import UNLIMITED_BYTES, count_v1
 
 _MIB = 1 << 20
-_UNLIMITED_BYTES = 1 << 60
-"""The kernel says `no limit` as a number near 2**63."""
 
 
 class CgroupsV1:
@@ -83,7 +83,7 @@ class CgroupsV1:
         if not memory.exists():
             return None
         accounting = self._directory("cpuacct" if "cpuacct" in self._mounts else "cpu", path)
-        limit = read_table(memory / "memory.stat").get("hierarchical_memory_limit", _UNLIMITED_BYTES)
+        limit = read_table(memory / "memory.stat").get("hierarchical_memory_limit", UNLIMITED_BYTES)
         return Usage(
             cpu_nanoseconds=read_number(accounting / "cpuacct.usage"),
             cpu_user_nanoseconds=read_number(accounting / "cpuacct.usage_user"),
@@ -91,9 +91,17 @@ class CgroupsV1:
             throttled_nanoseconds=read_table(self._directory("cpu", path) / "cpu.stat").get("throttled_time", 0),
             memory_bytes=read_number(memory / "memory.usage_in_bytes"),
             memory_cache_bytes=read_table(memory / "memory.stat").get("total_inactive_file", 0),
-            memory_limit_bytes=limit if limit < _UNLIMITED_BYTES else None,
+            memory_limit_bytes=limit if limit < UNLIMITED_BYTES else None,
             pids=read_number(self._directory("pids", path) / "pids.current"),
         )
+
+    def counters(self, path: str) -> GroupCounters | None:
+        memory = self._directory("memory", path)
+        if not memory.exists():
+            return None
+        accounting = self._directory("cpuacct" if "cpuacct" in self._mounts else "cpu", path)
+        blkio = self._directory("blkio", path) if "blkio" in self._mounts else None
+        return count_v1(self._directory("cpu", path), accounting, memory, self._directory("pids", path), blkio)
 
     def list(self, path: str) -> set[str]:
         directories = (mount / path.lstrip("/") for mount in self._hierarchies)

@@ -12,6 +12,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
+from tidegate.model.counters import GroupCounters
 from tidegate.node.runtime.cgroup.cgroups import (
     PERIOD_MICROSECONDS,
     CgroupFailure,
@@ -25,6 +26,7 @@ from tidegate.node.runtime.cgroup.cgroups import (
     rmdir_tree,
     write_value,
 )
+from tidegate.node.runtime.cgroup.counting import count_v2
 
 _MIB = 1 << 20
 _NEEDED = ("cpu", "memory", "pids")
@@ -96,6 +98,10 @@ class CgroupsV2:
             memory_limit_bytes=self._memory_limit(path),
             pids=read_number(directory / "pids.current"),
         )
+
+    def counters(self, path: str) -> GroupCounters | None:
+        directory = self._directory(path)
+        return count_v2(directory, self._memory_limit(path)) if directory.exists() else None
 
     def list(self, path: str) -> set[str]:
         directory = self._directory(path)
