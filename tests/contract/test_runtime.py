@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from fakes.runtime import FakeRuntime
-from fixtures.containers import missing_for_containers, real_host
+from fixtures.containers import RealHost, missing_for_containers, real_host
 from tidegate.node.runtime.runtime import Bundle, Container, Runtime, RuntimeFailure
 
 pytestmark = pytest.mark.anyio
@@ -230,3 +230,21 @@ async def test_fifty_at_once(host: Host) -> None:
         for code in range(50):
             group.start_soon(run, code)
     assert sorted(codes) == list(range(50))
+
+
+async def test_a_removed_container_can_be_made_again(host: Host) -> None:
+    """In the same bundle, with an end of its own; the output goes on behind what the first one wrote."""
+    container = await started(host, "sh", "-c", "echo once; exit 4")
+    assert (await container.wait()).code == 4
+    await container.remove()
+    again = await host.runtime.create(
+        container.bundle, host.config(container.bundle, ["sh", "-c", "echo again; exit 5"])
+    )
+    found = await host.second_runtime().recover(container.bundle)
+    assert found is not None
+    assert found[1] == "created"
+    await again.start()
+    assert (await again.wait()).code == 5
+    if isinstance(host, RealHost):
+        assert host.output_text(container.bundle) == "once\nagain"
+    await again.remove()

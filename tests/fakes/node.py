@@ -77,6 +77,7 @@ class World:
 
     def __init__(self) -> None:
         self.containers: dict[str, FakeContainer] = {}
+        self.behaviours: dict[str, Behaviour] = {}
         self.namespaces: set[str] = set()
         self.cgroups: set[str] = set()
         self.rootfs: set[Path] = set()
@@ -144,8 +145,18 @@ class FakeLauncher:
         async with phase(f"create {request.container.name}"):
             await anyio.sleep(0.01)
         self.world.rootfs.add(request.bundle.directory)
-        container = FakeContainer(self.world, request.bundle, behaviour_of(request.container.image))
-        self.world.containers[request.bundle.id] = container
+        self.world.behaviours[request.bundle.id] = behaviour_of(request.container.image)
+        return self._create(request.bundle)
+
+    async def create_again(self, bundle: Bundle) -> Container:
+        assert bundle.directory in self.world.rootfs, "the root file system is kept"
+        assert bundle.id not in self.world.containers, "it was removed before"
+        await anyio.sleep(0.01)
+        return self._create(bundle)
+
+    def _create(self, bundle: Bundle) -> FakeContainer:
+        container = FakeContainer(self.world, bundle, self.world.behaviours[bundle.id])
+        self.world.containers[bundle.id] = container
         return container
 
 

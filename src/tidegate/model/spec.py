@@ -7,13 +7,28 @@ from typing import Literal
 import msgspec
 
 from tidegate.model.arn import arn
+from tidegate.model.network import NetworkSpec, Protocol, PublishedPort, Rule, SecurityGroupSpec, Spec
+
+__all__ = [
+    "Condition",
+    "ContainerSpec",
+    "Dependency",
+    "HealthCheck",
+    "LogTarget",
+    "Mount",
+    "NetworkSpec",
+    "Protocol",
+    "PublishedPort",
+    "RestartPolicy",
+    "Rule",
+    "SecurityGroupSpec",
+    "Spec",
+    "TaskSpec",
+    "Tmpfs",
+    "Ulimit",
+]
 
 Condition = Literal["START", "COMPLETE", "SUCCESS", "HEALTHY"]
-Protocol = Literal["tcp", "udp"]
-
-
-class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of the parts of a TaskSpec; equal content means equal value."""
 
 
 class Dependency(Spec, frozen=True, kw_only=True):
@@ -31,6 +46,13 @@ class HealthCheck(Spec, frozen=True, kw_only=True):
     timeout_seconds: float = 5
     retries: int = 3
     start_period_seconds: float = 0
+
+
+class RestartPolicy(Spec, frozen=True, kw_only=True):
+    """A container that exits is started again, if it ran for long enough and with another exit code than these."""
+
+    ignored_exit_codes: tuple[int, ...] = ()
+    attempt_period_seconds: float = 300
 
 
 class Ulimit(Spec, frozen=True, kw_only=True):
@@ -87,6 +109,8 @@ class ContainerSpec(Spec, frozen=True, kw_only=True):
     health_check: HealthCheck | None = None
     start_timeout_seconds: float | None = None
     stop_timeout_seconds: float = 30
+    restart_policy: RestartPolicy | None = None
+    """None: what has exited stays so."""
     readonly_root: bool = False
     init_process: bool = False
     capabilities_add: tuple[str, ...] = ()
@@ -99,31 +123,6 @@ class ContainerSpec(Spec, frozen=True, kw_only=True):
     mounts: tuple[Mount, ...] = ()
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     log: LogTarget | None = None
-
-
-class PublishedPort(Spec, frozen=True, kw_only=True):
-    """A port of the host that leads to a port of the task."""
-
-    host_port: int
-    container_port: int
-    protocol: Protocol = "tcp"
-    host_address: str = "127.0.0.1"
-
-
-class NetworkSpec(Spec, frozen=True, kw_only=True):
-    """The task's own network interface (awsvpc)."""
-
-    interface: str
-    """eni-..."""
-    address: str
-    """IPv4, e.g. 10.64.0.10."""
-    prefix_length: int
-    """Of the subnet."""
-    gateway: str
-    mac: str
-    hostname: str = ""
-    security_groups: tuple[str, ...] = ()
-    published: tuple[PublishedPort, ...] = ()
 
 
 class TaskSpec(Spec, frozen=True, kw_only=True):
@@ -170,23 +169,3 @@ class TaskSpec(Spec, frozen=True, kw_only=True):
         """As on Fargate: the task's id and ten digits, known before the container is, the same for its life."""
         position = [c.name for c in self.containers].index(container)
         return f"{self.id}-{(int(self.id[:12], 16) * 31 + position) % 10**10:010d}"
-
-
-class Rule(Spec, frozen=True, kw_only=True):
-    """One permission of a security group. Ports are inclusive; protocol `-1` means all of them."""
-
-    protocol: str
-    """tcp, udp, icmp or -1."""
-    from_port: int | None = None
-    to_port: int | None = None
-    cidr: str | None = None
-    group: str | None = None
-    """A security group's id: its members' addresses. Exactly one of `cidr` and `group` is set."""
-
-
-class SecurityGroupSpec(Spec, frozen=True, kw_only=True):
-    """What may reach its members (ingress), and what they may reach (egress)."""
-
-    id: str
-    ingress: tuple[Rule, ...] = ()
-    egress: tuple[Rule, ...] = ()

@@ -82,7 +82,19 @@ class ContainerStatus(Status, frozen=True, kw_only=True):
     created_at: float | None = None
     """When the runtime had made it ready for its first instruction."""
     started_at: float | None = None
+    """For the first time."""
     finished_at: float | None = None
+    restart_count: int = 0
+    """How often its restart policy has begun to start it again."""
+    restarted_at: float | None = None
+    """For the last time."""
+    is_restarting: bool = False
+    """It has exited, and what is to run next has not been let run."""
+
+    @property
+    def last_started_at(self) -> float | None:
+        """When what runs, or ran last, was started."""
+        return self.started_at if self.restarted_at is None else self.restarted_at
 
 
 class Interface(Status, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from tidegate.model.spec import (
     LogTarget,
     Mount,
     NetworkSpec,
+    RestartPolicy,
     TaskSpec,
     Tmpfs,
     Ulimit,
@@ -23,6 +24,7 @@ from tidegate.model.status import Interface
 from tidegate.model.task import Task, TaskDefinition
 
 DEFAULT_STOP_TIMEOUT_SECONDS = 30
+DEFAULT_RESTART_ATTEMPT_PERIOD_SECONDS = 300
 
 
 def build_task_spec(
@@ -125,6 +127,7 @@ def _container(
         health_check=_health_check(c.health_check),
         start_timeout_seconds=c.start_timeout,
         stop_timeout_seconds=c.stop_timeout if c.stop_timeout is not None else DEFAULT_STOP_TIMEOUT_SECONDS,
+        restart_policy=_restart_policy(c.restart_policy),
         readonly_root=bool(c.readonly_root_filesystem),
         init_process=bool(linux.init_process_enabled),
         capabilities_add=capabilities.add or (),
@@ -161,6 +164,15 @@ def _health_check(check: ecs.HealthCheck | None) -> HealthCheck | None:
         timeout_seconds=check.timeout or 5,
         retries=check.retries or 3,
         start_period_seconds=check.start_period or 0,
+    )
+
+
+def _restart_policy(policy: ecs.ContainerRestartPolicy | None) -> RestartPolicy | None:
+    if policy is None or not policy.enabled:
+        return None
+    return RestartPolicy(
+        ignored_exit_codes=policy.ignored_exit_codes or (),
+        attempt_period_seconds=policy.restart_attempt_period or DEFAULT_RESTART_ATTEMPT_PERIOD_SECONDS,
     )
 
 

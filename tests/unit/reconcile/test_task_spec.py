@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tidegate.api import ecs
-from tidegate.model.spec import ContainerSpec, Dependency, LogTarget, TaskSpec
+from tidegate.model.spec import ContainerSpec, Dependency, LogTarget, RestartPolicy, TaskSpec
 from tidegate.model.status import Interface, LastStatus, TaskStatus
 from tidegate.model.task import Task, TaskDefinition
 from tidegate.reconcile.task_spec import build_task_spec
@@ -52,6 +52,16 @@ def build(container: dict[str, Any], overrides: dict[str, Any] | None = None, **
 def only(spec: TaskSpec) -> ContainerSpec:
     (container,) = spec.containers
     return container
+
+
+def test_restart_policy():
+    """A policy binds when it is enabled; its period is 300 seconds unless it says otherwise."""
+    assert only(build({"restartPolicy": {"enabled": False, "ignoredExitCodes": [1]}})).restart_policy is None
+    assert only(build({"restartPolicy": {"enabled": True}})).restart_policy == RestartPolicy(attempt_period_seconds=300)
+    policy = {"enabled": True, "ignoredExitCodes": [0, 3], "restartAttemptPeriod": 60}
+    assert only(build({"restartPolicy": policy})).restart_policy == RestartPolicy(
+        ignored_exit_codes=(0, 3), attempt_period_seconds=60
+    )
 
 
 def test_defaults():

@@ -1,9 +1,10 @@
-"""One container of a task: started, supervised, probed, stopped, released."""
+"""One container of a task: started, watched over, started again or not, stopped, released."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
@@ -13,13 +14,13 @@ from anyio.abc import TaskGroup
 
 from tidegate.model.image import Image
 from tidegate.model.spec import ContainerSpec, TaskSpec
-from tidegate.node.agent.health import HealthState, watch_health
+from tidegate.model.status import Health
+from tidegate.node.agent.attempt import Attempt, HealthWatch
 from tidegate.node.agent.parts import LaunchRequest, Parts
 from tidegate.node.agent.plan import Known, Stage
 from tidegate.node.agent.record import TaskRecord
 from tidegate.node.image.images import ImageError
 from tidegate.node.output.sink import LogTargetMissing
-from tidegate.node.runtime.bundle import BundleFiles
 from tidegate.node.runtime.runtime import Bundle, Container, ExecResult, Exit, RuntimeFailure
 
 log = structlog.get_logger()
@@ -49,10 +50,10 @@ class ContainerRun:
         self._image: Image | None = None
         self._environment: dict[str, str] = {}
         self._live: Container | None = None
-        self._exited = anyio.Event()
-        self._probing = anyio.CancelScope()
-        self.last_probe: ExecResult | None = None
-        """What the health check came to last, by this process of ours."""
+        self._attempt: Attempt | None = None
+        self._health: HealthWatch | None = None
+        self._ended: Exit | None = None
+        """How the last attempt ended, while that is not said yet."""
         status = record.container(spec.name)
         self._stage = Stage.STOPPED if status.state == "STOPPED" else Stage.WAITING
         self.bundle = Bundle(
@@ -64,15 +65,26 @@ class ContainerRun:
     @property
     def known(self) -> Known:
         """What the rules go by."""
-        status = self._record.container(self._spec.name)
+        status, ended = self._record.container(self._spec.name), self._ended
         return Known(
             stage=self._stage,
             image_ready=self._image is not None,
-            exit_code=status.exit_code,
+            exit_code=status.exit_code if ended is None else ended.code,
             has_run=status.started_at is not None,
             health=status.health,
             started_at=status.started_at,
+            ran_seconds=self._ran_seconds(),
         )
+
+    @property
+    def last_probe(self) -> ExecResult | None:
+        """What the health check came to last, by this process of ours."""
+        return self._health.last_probe if self._health is not None else None
+
+    def _ran_seconds(self) -> float:
+        """From the last start to the exit; the clock of the file system that told the exit may be a bit behind."""
+        started_at = self._record.container(self._spec.name).last_started_at
+        return max(0.0, self._ended.finished_at - started_at) if self._ended and started_at is not None else 0.0
 
     async def prepare(self, namespace: Path) -> None:
         """
@@ -83,13 +95,14 @@ class ContainerRun:
         self._namespace = namespace
         if self._stage is Stage.STOPPED:
             return
-        was_started = self._record.container(self._spec.name).started_at is not None
+        status = self._record.container(self._spec.name)
+        was_started = status.started_at is not None
         await self._open_log(was_started)
         found = await self._parts.runtime.recover(self.bundle) if self.bundle.directory.exists() else None
-        if found is not None:
-            self._live, how = found
+        if found is not None or status.is_restarting:
             self._image = self._parts.images.find(self._spec.image, self._task.architecture)
-            self._stage = Stage.RUNNING if how == "started" else Stage.STARTING
+            self._live, how = found or (None, "created")
+            self._stage = Stage.STARTING if how == "created" or status.is_restarting else Stage.RUNNING
         elif was_started:
             self._stop_with(None, LOST)
         else:
@@ -107,12 +120,12 @@ class ContainerRun:
 
     def resume(self, group: TaskGroup) -> None:
         """Go on with a container that `prepare` found."""
-        if self._live is None:
-            return
-        if self._stage is Stage.STARTING:
+        if self._record.container(self._spec.name).is_restarting:
+            group.start_soon(self._launch_again, group)
+        elif self._live is not None and self._stage is Stage.STARTING:
             group.start_soon(self._start_created, self._live, group)
-        else:
-            self._begin_supervision(self._live, group)
+        elif self._live is not None:
+            self._begin_watch(self._live, group)
 
     def image_is_ready(self, image: Image) -> None:
         """The image is here."""
@@ -131,9 +144,29 @@ class ContainerRun:
 
     def stop(self, group: TaskGroup) -> None:
         """Signal it, and kill it when its time is up."""
+        assert self._attempt is not None, "it runs"
         self._stage = Stage.STOPPING
-        self._probing.cancel()
-        group.start_soon(self._stop)
+        group.start_soon(self._attempt.stop, _stop_signal(self._image), self._spec.stop_timeout_seconds)
+
+    def restart(self, group: TaskGroup) -> None:
+        """Start it again: what it wrote to its root file system stays, its health begins anew."""
+        self._stage = Stage.STARTING
+        status = self._record.container(self._spec.name)
+        self._record.say_container(
+            self._spec.name,
+            health="UNKNOWN",
+            health_since=None if status.health == "UNKNOWN" else self._parts.now(),
+            restart_count=status.restart_count + 1,
+            is_restarting=True,
+        )
+        group.start_soon(self._launch_again, group)
+
+    def finish(self) -> None:
+        """Its exit is final."""
+        ended = self._ended
+        assert ended is not None, "it has exited"
+        reason = OUT_OF_MEMORY if ended.oom_killed else SUPERVISOR_LOST if ended.supervisor_lost else ""
+        self._stop_with(ended.code, reason, finished_at=ended.finished_at)
 
     def abandon(self) -> None:
         """Nobody looks after it any more; `release` kills what there is."""
@@ -150,10 +183,30 @@ class ContainerRun:
         await self._parts.images.unmount_rootfs(self.bundle.directory, keep_written=True)
 
     async def _launch(self, group: TaskGroup) -> None:
+        with self._ending_on_failure():
+            async with self._launching:
+                self.bundle.directory.mkdir(mode=0o700, exist_ok=True)
+                self._live = await self._parts.launcher.create(self._request(), self._record.phase)
+                self._record.say_container(self._spec.name, quietly=True, created_at=self._parts.now())
+                await self._start_created(self._live, group)
+
+    async def _launch_again(self, group: TaskGroup) -> None:
+        """After a crash of ours this is done once more, from the beginning: nothing of it has been let run yet."""
+        with self._ending_on_failure():
+            async with self._launching:
+                if self._live is not None:
+                    await self._live.remove()
+                self._live = await self._parts.launcher.create_again(self.bundle)
+                # From here on, what is found after a crash is what is to run.
+                self._record.say_container(self._spec.name, is_restarting=False, restarted_at=self._parts.now())
+                await self._live.start()
+                self._begin_watch(self._live, group)
+
+    def _request(self) -> LaunchRequest:
         assert self._image is not None
         assert self._namespace is not None
         journal = self._record.journal
-        request = LaunchRequest(
+        return LaunchRequest(
             task=self._task,
             container=msgspec.structs.replace(self._spec, environment=self._environment),
             image=self._image,
@@ -161,27 +214,25 @@ class ContainerRun:
             network_namespace=self._namespace,
             volumes={name: journal.volume(name) for name in self._task.volumes},
         )
-        try:
-            async with self._launching:
-                self.bundle.directory.mkdir(mode=0o700, exist_ok=True)
-                self._live = await self._parts.launcher.create(request, self._record.phase)
-                self._record.say_container(self._spec.name, quietly=True, created_at=self._parts.now())
-                await self._start_created(self._live, group)
-        except RuntimeFailure as failure:
-            self._stop_with(None, f"{_error_name(failure)}: {failure}")
-        except (ImageError, OSError) as error:
-            self._stop_with(None, f"CannotCreateContainerError: {error}")
 
     async def _start_created(self, live: Container, group: TaskGroup) -> None:
-        try:
+        with self._ending_on_failure():
             async with self._record.phase(f"start {self._spec.name}"):
                 await live.start()
-        except RuntimeFailure as failure:
-            self._stop_with(None, f"CannotStartContainerError: {failure}")
-            return
-        self._begin_supervision(live, group)
+            self._begin_watch(live, group)
 
-    def _begin_supervision(self, live: Container, group: TaskGroup) -> None:
+    @contextmanager
+    def _ending_on_failure(self) -> Iterator[None]:
+        """A container that can't be made or let run has ended, and says why; its exit code is that of its last life."""
+        code = None if self._ended is None else self._ended.code
+        try:
+            yield
+        except RuntimeFailure as failure:
+            self._stop_with(code, f"{_error_name(failure)}: {failure}")
+        except (ImageError, OSError) as error:
+            self._stop_with(code, f"CannotCreateContainerError: {error}")
+
+    def _begin_watch(self, live: Container, group: TaskGroup) -> None:
         status = self._record.container(self._spec.name)
         if status.started_at is None:
             self._record.say_container(
@@ -192,22 +243,26 @@ class ContainerRun:
                 runtime_id=self._task.runtime_id(self._spec.name),
             )
         self._stage = Stage.RUNNING
-        group.start_soon(self._supervise, live)
-        if self._spec.health_check is not None:
-            group.start_soon(self._watch_health, live)
+        self._attempt = Attempt(live, self._log, self._parts.output)
+        group.start_soon(self._watch_over, self._attempt)
         self._wake()
 
-    async def _supervise(self, live: Container) -> None:
-        output = self._parts.output.follow(BundleFiles.of(self.bundle).log, self.bundle.id, self._log)
-        async with output:
-            ended = await live.wait()
-            self._exited.set()
-            self._probing.cancel()
-        self._note_exit(ended)
+    async def _watch_over(self, attempt: Attempt) -> None:
+        self._health = self._health_watch()
+        self._ended = await attempt.run(self._health)
+        self._stage = Stage.EXITED
+        self._wake()
 
-    def _note_exit(self, ended: Exit) -> None:
-        reason = OUT_OF_MEMORY if ended.oom_killed else SUPERVISOR_LOST if ended.supervisor_lost else ""
-        self._stop_with(ended.code, reason, finished_at=ended.finished_at)
+    def _health_watch(self) -> HealthWatch | None:
+        if self._spec.health_check is None:
+            return None
+        status = self._record.container(self._spec.name)
+        started_at = status.last_started_at or self._parts.now()
+        return HealthWatch(self._spec.health_check, status.health, started_at, self._report_health, self._parts.now)
+
+    def _report_health(self, health: Health) -> None:
+        self._record.say_container(self._spec.name, health=health, health_since=self._parts.now())
+        self._wake()
 
     def _stop_with(self, exit_code: int | None, reason: str, finished_at: float | None = None) -> None:
         self._stage = Stage.STOPPED
@@ -216,33 +271,6 @@ class ContainerRun:
         )
         self._record.has_news = True
         self._wake()
-
-    async def _watch_health(self, live: Container) -> None:
-        check = self._spec.health_check
-        assert check is not None
-
-        async def probe() -> bool:
-            result = await live.exec(check.command, environment={}, timeout_seconds=check.timeout_seconds)
-            self.last_probe = result
-            return result.code == 0
-
-        def report(state: HealthState) -> None:
-            self._record.say_container(self._spec.name, health=state.health, health_since=self._parts.now())
-            self._wake()
-
-        started_at = self._record.container(self._spec.name).started_at or self._parts.now()
-        with self._probing:
-            await watch_health(check, probe, report, started_at, self._parts.now)
-
-    async def _stop(self) -> None:
-        live = self._live
-        assert live is not None
-        live.kill(_stop_signal(self._image))
-        with anyio.move_on_after(self._spec.stop_timeout_seconds):
-            await self._exited.wait()
-            return
-        live.kill(signal.SIGKILL)
-        await self._exited.wait()
 
 
 def _error_name(failure: RuntimeFailure) -> str:

@@ -52,13 +52,17 @@ def early_pauses(interval_seconds: float) -> Iterator[float]:
 
 async def watch_health(
     check: HealthCheck,
+    state: HealthState,
     probe: Callable[[], Awaitable[bool]],
     report: Callable[[HealthState], None],
     started_at: float,
     now: Callable[[], float],
 ) -> None:
-    """Probe for ever; `report` is called when the health changes. `probe` keeps to the check's timeout itself."""
-    state = HealthState()
+    """
+    Probe for ever; `report` is called when the health changes. `probe` keeps to the check's timeout itself.
+
+    state: what is known from before, of a container that was found again.
+    """
     pauses = early_pauses(check.interval_seconds)
     next_check = started_at + check.interval_seconds
     while True:

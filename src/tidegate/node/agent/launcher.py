@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from tidegate.model.spec import TaskSpec
 from tidegate.node.agent.parts import LaunchRequest, PhaseTimer
 from tidegate.node.image.images import Images
+from tidegate.node.runtime.bundle import CONFIG
 from tidegate.node.runtime.oci.config import Site, plan_config, plan_hostname
 from tidegate.node.runtime.oci.host import HostFacts
 from tidegate.node.runtime.oci.user import find_user
@@ -47,6 +49,11 @@ class HostLauncher:
         self._say_once(planned.notes)
         async with phase(f"create {name}"):
             return await self._runtime.create(request.bundle, planned.config)
+
+    async def create_again(self, bundle: Bundle) -> Container:
+        """See `parts.Launcher`."""
+        config = msgspec.json.decode((bundle.directory / CONFIG).read_bytes())
+        return await self._runtime.create(bundle, config)
 
     def _say_once(self, notes: Sequence[str]) -> None:
         """What this host can't give in full is the same for every container: one line is enough."""

@@ -36,6 +36,13 @@ class Launcher(Protocol):
     async def create(self, request: LaunchRequest, phase: PhaseTimer) -> Container:
         """Root file system, configuration, runtime. Raises RuntimeFailure, OSError."""
 
+    async def create_again(self, bundle: Bundle) -> Container:
+        """
+        The same container once more, after its removal: its root file system and its configuration as they are.
+
+        Raises RuntimeFailure, OSError.
+        """
+
 
 class OutputReader(Protocol):
     """Follows what a container writes, until told that it has ended."""

@@ -15,6 +15,7 @@ from enum import Enum, auto
 
 from tidegate.model.spec import ContainerSpec, Dependency, TaskSpec
 from tidegate.model.status import Health
+from tidegate.node.agent.restart import should_restart
 
 DEPENDENCY_EXIT_CODE = 143
 """What ECS reports for a container that could not start because of another."""
@@ -28,6 +29,8 @@ class Stage(Enum):
     STARTING = auto()
     RUNNING = auto()
     STOPPING = auto()
+    EXITED = auto()
+    """It has ended; whether it is started again is to be decided."""
     STOPPED = auto()
 
 
@@ -41,6 +44,9 @@ class Known:
     has_run: bool = False
     health: Health = "UNKNOWN"
     started_at: float | None = None
+    """For the first time: what others wait for is counted from there."""
+    ran_seconds: float = 0.0
+    """Of one that has exited: since it was last started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,20 @@ class Start:
 @dataclass(frozen=True, slots=True)
 class Stop:
     """Signal the container, and kill it when its stop timeout has passed."""
+
+    container: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Start the container, which has exited, again."""
+
+    container: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The container's exit is final."""
 
     container: str
 
@@ -74,7 +94,7 @@ class EndTask:
     has_run: bool
 
 
-Action = Start | Stop | GiveUp | EndTask
+Action = Start | Stop | Restart | Finish | GiveUp | EndTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +107,9 @@ class Plan:
 
 def plan_containers(task: TaskSpec, known: Mapping[str, Known], *, is_stopping: bool, now: float) -> Plan:
     """The next actions for a task's containers; none of them is urgent enough to be repeated once begun."""
+    exits = _plan_exits(task.containers, known, is_stopping=is_stopping)
+    if exits:
+        return Plan(exits)
     if is_stopping:
         return Plan(tuple(_plan_stop(task.containers, known)))
     for container in task.containers:
@@ -99,15 +122,27 @@ def plan_containers(task: TaskSpec, known: Mapping[str, Known], *, is_stopping: 
 def has_started(task: TaskSpec, known: Mapping[str, Known]) -> bool:
     """Every container runs or did run, or is one that the task can do without: the task is RUNNING."""
     return all(
-        known[c.name].stage is Stage.RUNNING
-        or (known[c.name].stage is Stage.STOPPED and (known[c.name].has_run or not c.essential))
-        for c in task.containers
+        known[c.name].has_run or (known[c.name].stage is Stage.STOPPED and not c.essential) for c in task.containers
     )
 
 
 def has_stopped(task: TaskSpec, known: Mapping[str, Known]) -> bool:
     """No container runs, and none will."""
     return all(known[c.name].stage is Stage.STOPPED for c in task.containers)
+
+
+def _plan_exits(
+    containers: Sequence[ContainerSpec], known: Mapping[str, Known], *, is_stopping: bool
+) -> tuple[Action, ...]:
+    exited = [(c, known[c.name]) for c in containers if known[c.name].stage is Stage.EXITED]
+    return tuple(
+        Restart(c.name)
+        if should_restart(
+            c.restart_policy, exit_code=state.exit_code, ran_seconds=state.ran_seconds, is_stopping=is_stopping
+        )
+        else Finish(c.name)
+        for c, state in exited
+    )
 
 
 def _plan_start(containers: Sequence[ContainerSpec], known: Mapping[str, Known], now: float) -> Plan:
@@ -167,7 +202,7 @@ def _judge(dependency: Dependency, spec: ContainerSpec, state: Known, now: float
 def _is_met(dependency: Dependency, state: Known) -> bool:
     match dependency.condition:
         case "START":
-            return state.has_run and state.stage in (Stage.RUNNING, Stage.STOPPING, Stage.STOPPED)
+            return state.has_run
         case "COMPLETE":
             return state.stage is Stage.STOPPED and state.has_run
         case "SUCCESS":

@@ -20,7 +20,7 @@ from tidegate.node.agent.container import ContainerRun
 from tidegate.node.agent.environment import EnvironmentUnavailable
 from tidegate.node.agent.journal import StopRequest
 from tidegate.node.agent.parts import Parts
-from tidegate.node.agent.plan import EndTask, GiveUp, Stage, Start, Stop
+from tidegate.node.agent.plan import EndTask, Finish, GiveUp, Restart, Stage, Start, Stop
 from tidegate.node.agent.record import RETRY_SECONDS, TaskRecord
 from tidegate.node.image.images import ImageError
 from tidegate.node.network.network import NetworkFailure
@@ -158,6 +158,10 @@ class TaskRun:
                 self._containers[name].start(group)
             case Stop(name):
                 self._containers[name].stop(group)
+            case Restart(name):
+                self._containers[name].restart(group)
+            case Finish(name):
+                self._containers[name].finish()
             case GiveUp(name, exit_code, reason):
                 self._containers[name].give_up(exit_code, reason)
             case EndTask(name, has_run):

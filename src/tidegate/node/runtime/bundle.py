@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +25,7 @@ import msgspec
 from tidegate.kernel import pidfd, process
 from tidegate.node.runtime.runtime import Bundle, Exit
 
+CONFIG = "config.json"
 _ERROR_TAIL_BYTES = 2_000
 _LEFT_OVER = ("conmon.pid", "pid", "created.json", "exit", "ended.json", "oom", "error", "attach", "ctl", "winsz")
 _Value = TypeVar("_Value")
@@ -137,6 +139,14 @@ class BundleFiles:
         """Drop what the supervisor wrote of the end."""
         if self.ends != self.directory:
             shutil.rmtree(self.ends, ignore_errors=True)
+
+    def end_log(self) -> None:
+        """What an earlier supervisor wrote ends with a whole line, whatever it died of: the next one appends to it."""
+        with suppress(FileNotFoundError), self.log.open("r+b") as file:
+            if file.seek(0, os.SEEK_END) > 0:
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
 
     def clear(self) -> None:
         """Drop what an earlier container of the same bundle left, the rootfs and its output aside."""

@@ -18,7 +18,7 @@ import msgspec
 
 from tidegate.kernel.spawn import Spawner
 from tidegate.node.runtime import gate
-from tidegate.node.runtime.bundle import BundleFiles, Created, identify
+from tidegate.node.runtime.bundle import CONFIG, BundleFiles, Created, identify
 from tidegate.node.runtime.cgroup.cgroups import Cgroups
 from tidegate.node.runtime.container import ConmonContainer, Means, remove_state
 from tidegate.node.runtime.runtime import Bundle, RuntimeFailure
@@ -93,8 +93,9 @@ class ConmonRuntime:
     async def _create(self, bundle: Bundle, config: Mapping[str, Any]) -> ConmonContainer:
         means, files = self._means, BundleFiles.of(bundle, self._means.root)
         files.clear()
+        files.end_log()
         files.ends.mkdir(mode=0o700, exist_ok=True)
-        (bundle.directory / "config.json").write_bytes(msgspec.json.encode(config))
+        (bundle.directory / CONFIG).write_bytes(msgspec.json.encode(config))
         pid = await start_supervisor(means.tools, means.spawner, means.root, bundle, self._create_timeout_seconds)
         supervisor, container = identify(_read_pid(bundle.directory / "conmon.pid")), identify(pid)
         if supervisor is None or container is None:

@@ -22,6 +22,7 @@ import msgspec
 
 from tidegate.kernel import pidfd, process
 from tidegate.kernel.spawn import Child, Spawner
+from tidegate.node.runtime.bundle import CONFIG
 from tidegate.node.runtime.cgroup.cgroups import Cgroups
 from tidegate.node.runtime.command import BoundedOutput, wait_reading
 from tidegate.node.runtime.runtime import Bundle, ExecResult, RuntimeFailure
@@ -59,7 +60,7 @@ class ExecSession:
         """Raises RuntimeFailure("exec") where the runtime can't be called."""
         number = next(_numbers)
         spec, pid_file = (self.bundle.directory / f"exec-{os.getpid()}-{number}.{end}" for end in ("json", "pid"))
-        config = msgspec.json.decode((self.bundle.directory / "config.json").read_bytes())
+        config = msgspec.json.decode((self.bundle.directory / CONFIG).read_bytes())
         spec.write_bytes(msgspec.json.encode(plan_exec(config, command, environment)))
         try:
             return await self._run(spec, pid_file, timeout_seconds)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,40 +14,15 @@ from hypothesis import strategies as st
 
 from fakes.node import World
 from fakes.specs import task_spec
-from tidegate.model.spec import ContainerSpec, Dependency, HealthCheck, LogTarget, TaskSpec
-from tidegate.model.status import LastStatus, Observation
-from tidegate.node.agent.agent import Agent
+from fixtures.agents import agent, is_, needs, until
+from tidegate.model.spec import ContainerSpec, HealthCheck, LogTarget
+from tidegate.model.status import LastStatus
 from tidegate.node.agent.journal import Journal, StopRequest
 from tidegate.node.network.network import NetworkFailure
 
 pytestmark = pytest.mark.anyio
 
 STOP = StopRequest("because", "UserInitiated")
-
-
-@asynccontextmanager
-async def agent(world: World, directory: Path, seen: list[Observation] | None = None) -> AsyncIterator[Agent]:
-    """An agent; leaving the block is its crash."""
-    found = Agent(directory, world.parts(), seen.append if seen is not None else lambda _: None)
-    async with found.open():
-        yield found
-
-
-async def until(agent: Agent, task: TaskSpec, condition: Callable[[Observation], bool]) -> Observation:
-    with anyio.fail_after(600):
-        while True:
-            for observation in agent.observations():
-                if observation.task == task.id and condition(observation):
-                    return observation
-            await anyio.sleep(0.01)
-
-
-def is_(status: LastStatus) -> Callable[[Observation], bool]:
-    return lambda observation: observation.last_status is status
-
-
-def needs(container: str, condition: str) -> tuple[Dependency, ...]:
-    return (Dependency(container=container, condition=condition),)  # type: ignore[arg-type]
 
 
 TRIO = (

@@ -71,7 +71,6 @@ CONTAINER_FIELDS: tuple[Unsupported[ecs.ContainerDefinition], ...] = (
     ),
     Unsupported("firelensConfiguration", lambda container: container.firelens_configuration),
     Unsupported("repositoryCredentials", lambda container: container.repository_credentials),
-    Unsupported("restartPolicy", lambda container: container.restart_policy and container.restart_policy.enabled),
     Unsupported("volumesFrom", lambda container: container.volumes_from),
     Unsupported("credentialSpecs", lambda container: container.credential_specs),
     Unsupported("interactive", lambda container: container.interactive),
