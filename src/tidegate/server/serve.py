@@ -17,6 +17,7 @@ from tidegate import __version__
 from tidegate.api import ec2, ecs, logs, ssm, sts, tidegate
 from tidegate.model.account import AccessKey
 from tidegate.node.network.ranges import pick_cidr
+from tidegate.server.authorization import TABLES
 from tidegate.server.config import Config, ConfigError
 from tidegate.server.control import ControlService
 from tidegate.server.failures import in_words
@@ -27,13 +28,14 @@ from tidegate.server.logging import configure_logging
 from tidegate.server.statedir import Listening
 from tidegate.services.ec2.service import Ec2
 from tidegate.services.ecs.service import Ecs
+from tidegate.services.iam.gate import RequestGate
 from tidegate.services.logs.service import Logs
 from tidegate.services.ssm.service import Ssm
 from tidegate.services.sts.service import Sts
 from tidegate.wire.app import Application
 from tidegate.wire.authentication import Identity
 from tidegate.wire.gate import Limits
-from tidegate.wire.routing import serve_with
+from tidegate.wire.routing import Service, serve_with
 
 log = structlog.get_logger()
 
@@ -67,7 +69,22 @@ async def _serve(config: Config, listener: socket.socket) -> None:
 def application(config: Config, house: House) -> Application:
     """Every service behind one address."""
     control, node = house.control, house.node
-    services = [
+    keys = None
+    if not config.insecure_no_auth:
+        keys = StoreKeyRing(control.store, control.sealer, control.sessions, control.account)
+
+    def health() -> Mapping[str, object]:
+        return {"status": "ok", "version": __version__, "region": control.account.region, "runtime": node.runtime_name}
+
+    identity = Identity(control.account.id, control.account.region)
+    gate = RequestGate(control.authorizer, control.store, TABLES)
+    return Application(services(house), identity, keys, health, gate=gate, tells_successes=config.verbose)
+
+
+def services(house: House) -> list[Service]:
+    """What is served; each has its table of what its operations need in `server.authorization`."""
+    control, node = house.control, house.node
+    return [
         serve_with(ecs, Ecs(control.store, time.time)),
         serve_with(logs, Logs(control.store, control.logs.events, time.time)),
         serve_with(sts, Sts()),
@@ -77,15 +94,6 @@ def application(config: Config, house: House) -> Application:
             tidegate, ControlService(control.store, node.images, node.engine, node.architecture, node.runtime_name)
         ),
     ]
-    keys = None
-    if not config.insecure_no_auth:
-        keys = StoreKeyRing(control.store, control.sealer, control.sessions, control.account)
-
-    def health() -> Mapping[str, object]:
-        return {"status": "ok", "version": __version__, "region": control.account.region, "runtime": node.runtime_name}
-
-    identity = Identity(control.account.id, control.account.region)
-    return Application(services, identity, keys, health, tells_successes=config.verbose)
 
 
 def _raise_descriptor_limit() -> None:

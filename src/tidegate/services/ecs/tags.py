@@ -69,7 +69,7 @@ class ResourceTags:
 
     def _find(self, ctx: Context, arn: str) -> Taggable:
         """The resource that an ARN names; raises what the tag operations answer if there is none."""
-        kind = _kind(arn)
+        kind = kind_of(arn)
         found: Taggable | None = None
         if kind == "cluster":
             return get_cluster(self._store, ctx, parse_cluster(arn, ctx))
@@ -87,7 +87,7 @@ class ResourceTags:
         return found
 
 
-def _kind(arn: str) -> str:
+def kind_of(arn: str) -> str:
     """What follows the account in an ARN, up to the slash."""
     parts = arn.split(":", 5)
     if len(parts) != 6 or parts[0] != "arn":
