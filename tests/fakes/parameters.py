@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from fakes.definitions import CTX
-from tidegate.api import ssm
+from tidegate.api import secretsmanager, ssm
 from tidegate.api.shape import ServiceError
+from tidegate.services.secretsmanager.service import SecretsManager
 from tidegate.services.ssm.service import Ssm
 from tidegate.store.memory import MemoryStore
 from tidegate.store.secrets import Sealer
@@ -25,6 +26,7 @@ class SecretServices:
         self.time = 1_700_000_000.0
         self._apis: dict[str, tuple[ModuleType, object]] = {
             "ssm": (ssm, Ssm(self.store, self.sealer, self.now)),
+            "secretsmanager": (secretsmanager, SecretsManager(self.store, self.sealer, self.now)),
         }
 
     def now(self) -> float:
@@ -41,6 +43,23 @@ class SecretServices:
     async def refused_ssm(self, operation: str, **members: Any) -> tuple[str, str]:
         """The error's code and text."""
         return await self._refused("ssm", operation, members)
+
+    async def secrets(self, operation: str, **members: Any) -> dict[str, Any]:
+        """The answer as it is on the wire."""
+        return await self._call("secretsmanager", operation, members)
+
+    async def create(self, name: str = "s", value: str | None = "v", **members: Any) -> dict[str, Any]:
+        """CreateSecret."""
+        return await self.secrets("CreateSecret", Name=name, SecretString=value, **members)
+
+    async def value(self, name: str = "s", **members: Any) -> str:
+        """GetSecretValue's SecretString."""
+        found: str = (await self.secrets("GetSecretValue", SecretId=name, **members))["SecretString"]
+        return found
+
+    async def refused_secrets(self, operation: str, **members: Any) -> tuple[str, str]:
+        """The error's code and text."""
+        return await self._refused("secretsmanager", operation, members)
 
     async def _refused(self, service: str, operation: str, members: dict[str, Any]) -> tuple[str, str]:
         try:

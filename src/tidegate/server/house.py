@@ -25,6 +25,7 @@ from tidegate.model.identity import Group, InstanceProfile, ManagedPolicy, Role,
 from tidegate.model.log import LogGroup, LogStream
 from tidegate.model.parameter import Parameter, ParameterVersion
 from tidegate.model.record import Record
+from tidegate.model.secret import Secret, SecretVersion
 from tidegate.model.status import Observation
 from tidegate.model.task import AttributeRecord, ClientToken, Cluster, Family, Setting, Task, TaskDefinition
 from tidegate.node.agent.agent import Agent
@@ -56,6 +57,7 @@ from tidegate.services.ecs.definitions.operations import TaskDefinitions
 from tidegate.services.iam.authorization import Authorizer
 from tidegate.services.iam.sessions import Sessions
 from tidegate.services.iam.tokens import ensure_session_sealer
+from tidegate.services.secretsmanager.deletion import SecretDeletion
 from tidegate.store.logs.store import LogStore
 from tidegate.store.secrets import Sealer
 from tidegate.store.sqlite import SqliteStore
@@ -67,7 +69,7 @@ KINDS: tuple[type[Record], ...] = (
     *(Account, AccessKey, Vpc, Subnet, SecurityGroup),
     *(Cluster, Family, TaskDefinition, Task, ClientToken, Setting, AttributeRecord),
     *(LogGroup, LogStream),
-    *(Parameter, ParameterVersion),
+    *(Parameter, ParameterVersion, Secret, SecretVersion),
     *(User, Group, Role, ManagedPolicy, InstanceProfile, SessionKey),
 )
 NODE_ID = "local"
@@ -119,7 +121,7 @@ async def open_house(config: Config, choose_cidr: Callable[[str], str]) -> Async
         async with anyio.create_task_group() as group:
             group.start_soon(loop.run)
             group.start_soon(_keep_host_firewall, node.network)
-            group.start_soon(_drop_deleted_definitions, control.store)
+            group.start_soon(_drop_deleted, control.store)
             yield House(control, node)
             group.cancel_scope.cancel()
 
@@ -231,12 +233,13 @@ async def _keep_host_firewall(network: BridgeNetwork) -> None:
             log.warning("the host's firewall is in the way of tasks", what=problem)
 
 
-async def _drop_deleted_definitions(store: SqliteStore) -> None:
-    """Task definitions that were deleted go when nothing refers to them any more."""
-    definitions = TaskDefinitions(store, time.time)
+async def _drop_deleted(store: SqliteStore) -> None:
+    """Task definitions that were deleted go when nothing refers to them any more, secrets when their window ends."""
+    definitions, secrets = TaskDefinitions(store, time.time), SecretDeletion(store, time.time)
     while True:
         await anyio.sleep(SWEEP_SECONDS)
         try:
             await definitions.collect_deleted()
+            await secrets.purge()
         except StoreError as error:
-            log.warning("cannot drop deleted task definitions; trying again", why=str(error))
+            log.warning("cannot drop what was deleted; trying again", why=str(error))

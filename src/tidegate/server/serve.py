@@ -14,7 +14,7 @@ import anyio
 import structlog
 
 from tidegate import __version__
-from tidegate.api import ec2, ecs, logs, ssm, sts, tidegate
+from tidegate.api import ec2, ecs, logs, secretsmanager, ssm, sts, tidegate
 from tidegate.model.account import AccessKey
 from tidegate.node.network.ranges import pick_cidr
 from tidegate.server.authorization import TABLES
@@ -30,6 +30,7 @@ from tidegate.services.ec2.service import Ec2
 from tidegate.services.ecs.service import Ecs
 from tidegate.services.iam.gate import RequestGate
 from tidegate.services.logs.service import Logs
+from tidegate.services.secretsmanager.service import SecretsManager
 from tidegate.services.ssm.service import Ssm
 from tidegate.services.sts.service import Sts
 from tidegate.wire.app import Application
@@ -89,6 +90,7 @@ def services(house: House) -> list[Service]:
         serve_with(logs, Logs(control.store, control.logs.events, time.time)),
         serve_with(sts, Sts()),
         serve_with(ssm, Ssm(control.store, control.sealer, time.time)),
+        serve_with(secretsmanager, SecretsManager(control.store, control.sealer, time.time)),
         serve_with(ec2, Ec2(control.store, time.time)),
         serve_with(
             tidegate, ControlService(control.store, node.images, node.engine, node.architecture, node.runtime_name)
