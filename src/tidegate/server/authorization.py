@@ -9,6 +9,7 @@ from tidegate.services.authorization import Table
 from tidegate.services.ec2 import authorization as ec2
 from tidegate.services.ecs import authorization as ecs
 from tidegate.services.logs import authorization as logs
+from tidegate.services.secretsmanager import authorization as secretsmanager
 from tidegate.services.ssm import authorization as ssm
 from tidegate.services.sts import authorization as sts
 
@@ -18,6 +19,7 @@ TABLES: Mapping[str, Table] = {
     "sts": sts.TABLE,
     "ec2": ec2.TABLE,
     "ssm": ssm.TABLE,
+    "secretsmanager": secretsmanager.TABLE,
     "tidegate": control_authorization.TABLE,
 }
 """By the service's signing name."""
