@@ -39,6 +39,8 @@ class FakeContainer:
         await anyio.lowlevel.checkpoint()
         if self.bundle.id in self.world.cannot_start:
             raise RuntimeFailure("start", "exec: no such file")
+        if "start" in self.world.hanging:
+            await anyio.sleep_forever()
         self.is_started = True
         self.world.events.append(f"start {self.bundle.directory.name[2:]}")
         if self.behaviour.exits_with is not None:
@@ -57,6 +59,8 @@ class FakeContainer:
 
     def kill(self, signal: int) -> None:
         self.signals.append(signal)
+        if self.world.kill_failure is not None:
+            raise self.world.kill_failure
         if signal == SIGKILL or self.behaviour.obeys:
             self.end(128 + signal)
 
@@ -68,6 +72,7 @@ class FakeContainer:
         return ExecResult(0 if answer else 1, "")
 
     async def remove(self) -> None:
+        self.signals.append(SIGKILL)
         self.end(137)
         self.world.containers.pop(self.bundle.id, None)
 
@@ -85,6 +90,10 @@ class World:
         self.events: list[str] = []
         self.cannot_start: set[str] = set()
         self.network_failure: NetworkFailure | None = None
+        self.kill_failure: OSError | None = None
+        self.hanging: set[str] = set()
+        """Steps that never end: attach, start."""
+        self.boot = "first"
         self.health: Callable[[str], bool] = lambda _: True
         self._timers: anyio.abc.TaskGroup | None = None
 
@@ -106,6 +115,12 @@ class World:
         assert self._timers is not None
         self._timers.start_soon(later)
 
+    def restart_host(self) -> None:
+        """All that is not on a disk is gone."""
+        self.boot += "+"
+        for kept in (self.containers, self.namespaces, self.cgroups, self.rootfs):
+            kept.clear()
+
     def is_empty(self) -> bool:
         return not (self.containers or self.namespaces or self.cgroups or self.rootfs)
 
@@ -120,6 +135,7 @@ class World:
             output=FakeOutput(),
             sink=FakeSink(self),
             now=self.now,
+            boot=self.boot,
         )
 
 
@@ -197,6 +213,8 @@ class FakeNetwork:
         await anyio.lowlevel.checkpoint()
         if self.world.network_failure is not None:
             raise self.world.network_failure
+        if "attach" in self.world.hanging:
+            await anyio.sleep_forever()
         self.world.namespaces.add(task)
         return Path("/namespaces") / task
 
@@ -225,6 +243,9 @@ class FakeCgroups:
     async def remove(self, task: str) -> None:
         await anyio.lowlevel.checkpoint()
         self.world.cgroups.discard(task)
+
+    def tasks(self) -> set[str]:
+        return set(self.world.cgroups)
 
     def container_path(self, task: str, container: str) -> str:
         return f"/tidegate-test/{task}/{container}"

@@ -168,6 +168,8 @@ class Observation(Status, frozen=True, kw_only=True):
     stop_code: StopCode | None = None
     stopped_reason: str = ""
     timeline: tuple[Phase, ...] = ()
+    boot: str = ""
+    """Which start of its host it was made in; the engine's own."""
 
 
 class Node(Status, frozen=True, kw_only=True):

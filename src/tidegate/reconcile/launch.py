@@ -11,7 +11,7 @@ from tidegate.model.status import Interface, LastStatus, Node, Phase
 from tidegate.model.task import Task, TaskDefinition
 from tidegate.placement.placement import Need, Refused, place, take
 from tidegate.reconcile.addresses import Addresses, AddressesExhausted
-from tidegate.reconcile.rules import NO_ADDRESS, NO_CAPACITY, ended
+from tidegate.reconcile.rules import INCOMPATIBLE, NO_ADDRESS, NO_CAPACITY, ended
 from tidegate.reconcile.task_spec import architecture_of
 from tidegate.store.store import Store
 
@@ -47,7 +47,8 @@ class LaunchRound:
         if full and not last.refusals:
             return self._fail(task, full)
         if last.is_final:
-            return self._fail(task, f"{NO_CAPACITY} ({last})")
+            is_incompatible = all(refusal.reason == "ATTRIBUTE" for refusal in last.refusals)
+            return self._fail(task, f"{INCOMPATIBLE if is_incompatible else NO_CAPACITY} ({last})")
         return self._wait(task, str(last))
 
     def _groups(self, task: Task, subnet: Subnet) -> tuple[str, ...]:

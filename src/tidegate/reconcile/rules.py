@@ -19,6 +19,7 @@ NO_ADDRESS = (
     "Unexpected EC2 error while attempting to Create Network Interface in subnet '{subnet}': "
     "InsufficientFreeAddressesInSubnet"
 )
+INCOMPATIBLE = "The selected task definition is not compatible with the selected compute strategy."
 LOST = "Task was lost: the node that ran it does not know it any more"
 DEFAULT_RETENTION_SECONDS = 3600.0
 """ECS shows stopped tasks for at least an hour."""

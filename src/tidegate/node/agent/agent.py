@@ -23,7 +23,9 @@ from anyio.abc import TaskGroup
 from tidegate.model.spec import TaskSpec
 from tidegate.model.status import LastStatus, Observation
 from tidegate.node.agent.journal import Journal, StopRequest
+from tidegate.node.agent.orphans import remove_orphans
 from tidegate.node.agent.parts import Parts
+from tidegate.node.agent.reasons import NODE_FAILED
 from tidegate.node.agent.record import TaskRecord
 from tidegate.node.agent.run import TaskRun
 
@@ -63,7 +65,7 @@ class Agent:
         self._tasks_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         async with anyio.create_task_group() as group:
             self._group = group
-            self._recover()
+            await self._recover()
             try:
                 yield
             finally:
@@ -105,18 +107,20 @@ class Agent:
             if self._group is not None:
                 self._group.start_soon(anyio.to_thread.run_sync, run.record.journal.remove)
 
-    def _recover(self) -> None:
+    async def _recover(self) -> None:
+        orphans = []
         for directory in sorted(self._tasks_directory.iterdir()):
             journal = Journal(directory)
             spec = journal.read_spec()
             if spec is None:
-                journal.remove()
+                orphans.append(directory)
             else:
                 self._begin(spec, journal)
+        await remove_orphans(self._parts, orphans, self._runs)
 
     def _begin(self, spec: TaskSpec, journal: Journal) -> None:
         assert self._group is not None, "the agent is open"
-        record = TaskRecord(spec, journal, self._publish, self._parts.now)
+        record = TaskRecord(spec, journal, self._publish, self._parts.now, self._parts.boot)
         run = TaskRun(spec, self._parts, record, self._launching)
         self._runs[spec.id] = run
         self._group.start_soon(self._watch_over, run)
@@ -127,7 +131,7 @@ class Agent:
             await run.run()
         except Exception as error:
             log.exception("task failed inside the node", task=run.spec.id)
-            await self._abort(run, f"ContainerRuntimeError: the node could not go on: {_plain(error)}")
+            await self._abort(run, f"{NODE_FAILED}: {_plain(error)}")
         if _is_stopped(run):
             last = run.record.observation
             log.info("task stopped", task=run.spec.id, code=last.stop_code, reason=last.stopped_reason)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import chain, repeat
 
 import anyio
 
@@ -18,8 +19,12 @@ from tidegate.model.spec import HealthCheck, LogTarget
 from tidegate.model.status import Health
 from tidegate.node.agent.health import HealthState, watch_health
 from tidegate.node.agent.parts import OutputReader
+from tidegate.node.agent.reasons import stop_reason
 from tidegate.node.runtime.bundle import BundleFiles
 from tidegate.node.runtime.runtime import Container, ExecResult, Exit, RuntimeFailure
+
+KILL_PAUSES_SECONDS = (5.0, 1.0, 2.0, 3.0, 5.0)
+"""Between attempts; ECS's agent has pauses of one to five seconds, too."""
 
 
 class Attempt:
@@ -46,15 +51,32 @@ class Attempt:
             self._exited.set()
         return ended
 
-    async def stop(self, signal_number: int, timeout_seconds: float) -> None:
-        """Signal it, and kill it when its time is up; returns when it has ended."""
+    async def stop(self, signal_number: int, timeout_seconds: float, complain: Callable[[str], None]) -> None:
+        """
+        Signal it, and kill it when its time is up; returns when it has ended.
+
+        One that can't be killed is killed again and again; `complain` hears the reason in ECS's words.
+        """
         self._probing.cancel()
-        self._live.kill(signal_number)
+        if why := self._signal(signal_number):
+            complain(stop_reason(signal_number, why))
         with anyio.move_on_after(timeout_seconds):
             await self._exited.wait()
             return
-        self._live.kill(signal.SIGKILL)
-        await self._exited.wait()
+        for pause in chain(KILL_PAUSES_SECONDS, repeat(KILL_PAUSES_SECONDS[-1])):
+            why = self._signal(signal.SIGKILL) or f"it does not end within {pause:g} seconds"
+            with anyio.move_on_after(pause):
+                await self._exited.wait()
+                return
+            complain(stop_reason(signal.SIGKILL, why))
+
+    def _signal(self, number: int) -> str:
+        """Why it could not be sent; empty if it was."""
+        try:
+            self._live.kill(number)
+        except OSError as error:
+            return str(error)
+        return ""
 
 
 class HealthWatch:

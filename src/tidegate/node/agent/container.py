@@ -18,16 +18,16 @@ from tidegate.model.status import Health
 from tidegate.node.agent.attempt import Attempt, HealthWatch
 from tidegate.node.agent.parts import LaunchRequest, Parts
 from tidegate.node.agent.plan import Known, Stage
+from tidegate.node.agent.reasons import LOST, LOST_WITH_HOST, NODE_FAILED, exit_reason, launch_reason
 from tidegate.node.agent.record import TaskRecord
 from tidegate.node.image.images import ImageError
 from tidegate.node.output.sink import LogTargetMissing
-from tidegate.node.runtime.runtime import Bundle, Container, ExecResult, Exit, RuntimeFailure
+from tidegate.node.runtime.runtime import Bundle, Container, ExecResult, Exit, RuntimeFailure, RuntimeTimeout
 
 log = structlog.get_logger()
 
-OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
-SUPERVISOR_LOST = "ContainerRuntimeError: the container was killed because its supervisor was lost"
-LOST = "ContainerRuntimeError: the container was lost while the node was down; its exit code is not known"
+START_SECONDS = 60.0
+"""For a container that is ready to let its first instruction run (Fargate's limit)."""
 
 
 class ContainerRun:
@@ -98,7 +98,8 @@ class ContainerRun:
         status = self._record.container(self._spec.name)
         was_started = status.started_at is not None
         await self._open_log(was_started)
-        found = await self._parts.runtime.recover(self.bundle) if self.bundle.directory.exists() else None
+        may_be_there = self.bundle.directory.exists() and not self._record.is_of_an_earlier_boot
+        found = await self._parts.runtime.recover(self.bundle) if may_be_there else None
         if found is not None or status.is_restarting:
             self._image = self._parts.images.find(self._spec.image, self._task.architecture)
             self._live, how = found or (None, "created")
@@ -146,7 +147,9 @@ class ContainerRun:
         """Signal it, and kill it when its time is up."""
         assert self._attempt is not None, "it runs"
         self._stage = Stage.STOPPING
-        group.start_soon(self._attempt.stop, _stop_signal(self._image), self._spec.stop_timeout_seconds)
+        group.start_soon(
+            self._attempt.stop, _stop_signal(self._image), self._spec.stop_timeout_seconds, self._note_reason
+        )
 
     def restart(self, group: TaskGroup) -> None:
         """Start it again: what it wrote to its root file system stays, its health begins anew."""
@@ -165,13 +168,18 @@ class ContainerRun:
         """Its exit is final."""
         ended = self._ended
         assert ended is not None, "it has exited"
-        reason = OUT_OF_MEMORY if ended.oom_killed else SUPERVISOR_LOST if ended.supervisor_lost else ""
+        reason = exit_reason(ended) or self._record.container(self._spec.name).reason
         self._stop_with(ended.code, reason, finished_at=ended.finished_at)
 
     def abandon(self) -> None:
         """Nobody looks after it any more; `release` kills what there is."""
         if self._stage is not Stage.STOPPED:
-            self._stop_with(None, "ContainerRuntimeError: the node could not go on")
+            self._stop_with(None, NODE_FAILED)
+
+    def lose(self) -> None:
+        """The host was restarted: it has ended, if it ever ran; else it can be made anew."""
+        if self._stage is not Stage.STOPPED and self.known.has_run:
+            self._stop_with(None, LOST_WITH_HOST)
 
     async def release(self) -> None:
         """Unmount and delete what it used; the bundle's files go with the task's directory."""
@@ -199,7 +207,7 @@ class ContainerRun:
                 self._live = await self._parts.launcher.create_again(self.bundle)
                 # From here on, what is found after a crash is what is to run.
                 self._record.say_container(self._spec.name, is_restarting=False, restarted_at=self._parts.now())
-                await self._live.start()
+                await self._let_run(self._live)
                 self._begin_watch(self._live, group)
 
     def _request(self) -> LaunchRequest:
@@ -218,8 +226,14 @@ class ContainerRun:
     async def _start_created(self, live: Container, group: TaskGroup) -> None:
         with self._ending_on_failure():
             async with self._record.phase(f"start {self._spec.name}"):
-                await live.start()
+                await self._let_run(live)
             self._begin_watch(live, group)
+
+    async def _let_run(self, live: Container) -> None:
+        with anyio.move_on_after(START_SECONDS):
+            await live.start()
+            return
+        raise RuntimeTimeout("start", f"cannot start container {self.bundle.id}: it hangs", START_SECONDS)
 
     @contextmanager
     def _ending_on_failure(self) -> Iterator[None]:
@@ -227,10 +241,8 @@ class ContainerRun:
         code = None if self._ended is None else self._ended.code
         try:
             yield
-        except RuntimeFailure as failure:
-            self._stop_with(code, f"{_error_name(failure)}: {failure}")
-        except (ImageError, OSError) as error:
-            self._stop_with(code, f"CannotCreateContainerError: {error}")
+        except (RuntimeFailure, ImageError, OSError) as error:
+            self._stop_with(code, launch_reason(error))
 
     def _begin_watch(self, live: Container, group: TaskGroup) -> None:
         status = self._record.container(self._spec.name)
@@ -260,6 +272,10 @@ class ContainerRun:
         started_at = status.last_started_at or self._parts.now()
         return HealthWatch(self._spec.health_check, status.health, started_at, self._report_health, self._parts.now)
 
+    def _note_reason(self, reason: str) -> None:
+        if reason != self._record.container(self._spec.name).reason:
+            self._record.say_container(self._spec.name, reason=reason)
+
     def _report_health(self, health: Health) -> None:
         self._record.say_container(self._spec.name, health=health, health_since=self._parts.now())
         self._wake()
@@ -271,10 +287,6 @@ class ContainerRun:
         )
         self._record.has_news = True
         self._wake()
-
-
-def _error_name(failure: RuntimeFailure) -> str:
-    return "CannotStartContainerError" if failure.step == "start" else "CannotCreateContainerError"
 
 
 def _stop_signal(image: Image | None) -> int:

@@ -30,6 +30,7 @@ from tidegate.model.status import Observation, StopCode
 T = TypeVar("T")
 log = structlog.get_logger()
 
+BUNDLE_PREFIX = "c-"
 OBSERVATIONS = "observations.json"
 OBSERVATIONS_BYTES = 64 * 1024
 """A file of observations that has grown so far begins anew with the last one."""
@@ -99,8 +100,8 @@ class Journal:
         return self._read("stop.json", StopRequest)
 
     def bundle(self, container: str) -> Path:
-        """The directory of a container; `c-` keeps its name apart from ours."""
-        return self.directory / f"c-{container}"
+        """The directory of a container; the prefix keeps its name apart from ours."""
+        return self.directory / f"{BUNDLE_PREFIX}{container}"
 
     def volume(self, name: str) -> Path:
         """The directory of a volume."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import structlog
@@ -15,7 +16,7 @@ from tidegate.node.runtime.bundle import CONFIG
 from tidegate.node.runtime.oci.config import Site, plan_config, plan_hostname
 from tidegate.node.runtime.oci.host import HostFacts
 from tidegate.node.runtime.oci.user import find_user
-from tidegate.node.runtime.runtime import Bundle, Container, Runtime
+from tidegate.node.runtime.runtime import Bundle, Container, Runtime, RuntimeFailure
 
 log = structlog.get_logger()
 
@@ -48,12 +49,22 @@ class HostLauncher:
         planned = plan_config(request.task, request.container, request.image.config, site, self._host)
         self._say_once(planned.notes)
         async with phase(f"create {name}"):
-            return await self._runtime.create(request.bundle, planned.config)
+            return await self._create(request.bundle, planned.config)
 
     async def create_again(self, bundle: Bundle) -> Container:
         """See `parts.Launcher`."""
         config = msgspec.json.decode((bundle.directory / CONFIG).read_bytes())
-        return await self._runtime.create(bundle, config)
+        return await self._create(bundle, config)
+
+    async def _create(self, bundle: Bundle, config: Mapping[str, Any]) -> Container:
+        """Names the program where the runtime only says what is wrong with it."""
+        program = config["process"]["args"][0]
+        try:
+            return await self._runtime.create(bundle, config)
+        except RuntimeFailure as failure:
+            if failure.step != "start" or program in str(failure):
+                raise
+            raise RuntimeFailure("start", f'exec: "{program}": {failure}') from failure
 
     def _say_once(self, notes: Sequence[str]) -> None:
         """What this host can't give in full is the same for every container: one line is enough."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from tidegate.kernel.process import boot_id
 from tidegate.model.image import Image
 from tidegate.model.spec import ContainerSpec, LogTarget, TaskSpec
 from tidegate.node.agent.environment import EnvironmentSource
@@ -25,6 +26,9 @@ class TaskCgroups(Protocol):
 
     async def remove(self, task: str) -> None:
         """Take it away with all below it. Idempotent."""
+
+    def tasks(self) -> set[str]:
+        """The ids of the tasks that have one."""
 
     def container_path(self, task: str, container: str) -> str:
         """Where the runtime puts a container's cgroup."""
@@ -86,3 +90,5 @@ class Parts:
     sink: LogSink
     now: Callable[[], float]
     """Seconds since the epoch."""
+    boot: str = field(default_factory=boot_id)
+    """Tells this start of the host from others."""

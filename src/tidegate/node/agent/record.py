@@ -36,8 +36,10 @@ class TaskRecord:
         journal: Journal,
         publish: Callable[[Observation], None],
         now: Callable[[], float],
+        boot: str,
     ) -> None:
         self.journal = journal
+        self._boot = boot
         self._publish = publish
         self._now = now
         self.observation = journal.read_observation() or Observation(
@@ -48,6 +50,8 @@ class TaskRecord:
                 ContainerStatus(name=c.name, has_health_check=c.health_check is not None) for c in spec.containers
             ),
         )
+        self.is_of_an_earlier_boot = self.observation.boot not in ("", boot)
+        """The host was restarted since this was said; nothing of the task runs any more."""
         self.phases: list[Phase] = list(self.observation.timeline)
         self.is_behind = False
         """The journal could not be written; nobody has been told what was said since."""
@@ -68,7 +72,11 @@ class TaskRecord:
         if status is not None and status.rank < self.observation.last_status.rank:
             del changes["last_status"]
         self.observation = msgspec.structs.replace(
-            self.observation, revision=self.observation.revision + 1, timeline=tuple(self.phases), **changes
+            self.observation,
+            revision=self.observation.revision + 1,
+            boot=self._boot,
+            timeline=tuple(self.phases),
+            **changes,
         )
         self.has_news = False
         self._tell()

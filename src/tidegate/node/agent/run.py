@@ -8,6 +8,8 @@ the same task finds the containers as they are by then, and goes on.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import anyio
 import structlog
 from anyio.abc import TaskGroup
@@ -21,6 +23,7 @@ from tidegate.node.agent.environment import EnvironmentUnavailable
 from tidegate.node.agent.journal import StopRequest
 from tidegate.node.agent.parts import Parts
 from tidegate.node.agent.plan import EndTask, Finish, GiveUp, Restart, Stage, Start, Stop
+from tidegate.node.agent.reasons import ESSENTIAL_EXITED, HOST_RESTARTED, NETWORK_TIMEOUT, pull_reason
 from tidegate.node.agent.record import RETRY_SECONDS, TaskRecord
 from tidegate.node.image.images import ImageError
 from tidegate.node.network.network import NetworkFailure
@@ -28,6 +31,13 @@ from tidegate.node.output.sink import LogTargetMissing
 from tidegate.node.volume.directory import ensure_volume
 
 log = structlog.get_logger()
+
+NETWORK_SECONDS = 180.0
+"""For a task's network interface."""
+
+
+class NetworkTimeout(Exception):
+    """A network interface did not come in time."""
 
 
 class TaskRun:
@@ -39,6 +49,7 @@ class TaskRun:
         self._parts = parts
         self._stop = record.journal.read_stop()
         self._is_stopping = record.observation.last_status.rank >= LastStatus.DEACTIVATING.rank
+        self._is_lost = False
         self._changed = anyio.Event()
         self._fetching = anyio.CancelScope()
         self._containers = {c.name: ContainerRun(spec, c, parts, record, launching, self.wake) for c in spec.containers}
@@ -64,7 +75,10 @@ class TaskRun:
             return
         if self.record.observation.revision == 0:
             self.record.say(connected_at=self._parts.now())
-        await self._prepare()
+        if self.record.is_of_an_earlier_boot:
+            self._notice_restart_of_host()
+        if not self._is_lost:
+            await self._prepare()
         async with anyio.create_task_group() as group:
             await self._drive(group)
             self._fetching.cancel()
@@ -79,6 +93,16 @@ class TaskRun:
             container.abandon()
         await self._release()
 
+    def _notice_restart_of_host(self) -> None:
+        """A task that ran has ended; one of which nothing ran yet is begun again."""
+        for container in self._containers.values():
+            container.lose()
+        self._is_lost = any(container.known.has_run for container in self._containers.values())
+        if self._is_lost:
+            request = self._stop or StopRequest(HOST_RESTARTED, "TerminationNotice")
+            self.record.blame(request.code, request.reason)
+            self._is_stopping = True
+
     async def _prepare(self) -> None:
         """What the containers share. A failure ends the task before any of them has run."""
         parts, record = self._parts, self.record
@@ -86,7 +110,7 @@ class TaskRun:
             record.say(last_status=LastStatus.ACTIVATING)
         try:
             async with record.phase("network"):
-                namespace = await parts.network.attach(self.spec.id, self.spec.network)
+                namespace = await self._attach()
             async with record.phase("cgroup"):
                 await parts.cgroups.create(self.spec)
             for name in self.spec.volumes:
@@ -97,8 +121,15 @@ class TaskRun:
             self._fail(f"ResourceInitializationError: failed to validate logger args: {missing}")
         except EnvironmentUnavailable as failure:
             self._fail(str(failure))
+        except NetworkTimeout:
+            self._fail(NETWORK_TIMEOUT)
         except (NetworkFailure, OSError) as failure:
             self._fail(f"ResourceInitializationError: {failure}")
+
+    async def _attach(self) -> Path:
+        with anyio.move_on_after(NETWORK_SECONDS):
+            return await self._parts.network.attach(self.spec.id, self.spec.network)
+        raise NetworkTimeout
 
     def _fail(self, reason: str) -> None:
         self.record.blame("TaskFailedToStart", reason)
@@ -166,7 +197,7 @@ class TaskRun:
                 self._containers[name].give_up(exit_code, reason)
             case EndTask(name, has_run):
                 if has_run:
-                    self.record.blame("EssentialContainerExited", "Essential container in task exited")
+                    self.record.blame("EssentialContainerExited", ESSENTIAL_EXITED)
                 else:
                     why = self.record.container(name).reason
                     self.record.blame("TaskFailedToStart", why or "Task failed to start")
@@ -194,7 +225,7 @@ class TaskRun:
                     image = await self._parts.images.ensure(reference, architecture)
         except ImageError as error:
             for container in containers:
-                self._containers[container.name].give_up(None, f"CannotPullContainerError: {error}")
+                self._containers[container.name].give_up(None, pull_reason(error))
             return
         self.record.note(pull_stopped_at=self._parts.now())
         for container in containers:

@@ -22,15 +22,21 @@ class ImageError(Exception):
     """An image can't be had. str() is the text after `CannotPullContainerError: ` in a task's reason.
 
     ImageError
-     +- ImageNotFound      no such repository, tag or digest (or no variant for the architecture)
+     +- ImageNotFound      no such repository, tag or digest
+     |   +- WrongPlatform  it is there, but not for the architecture
      +- ImageUnauthorized  the registry refuses our credentials, or wants some
      +- ImageUnreachable   the registry does not answer
      +- ImageCorrupt       a digest does not match, a layer can't be read, or tries to write outside the image
      +- ImageNoSpace       the disk is full
+     +- PullTimeout        it came too slowly
     """
 
 
 class ImageNotFound(ImageError):
+    """See ImageError."""
+
+
+class WrongPlatform(ImageNotFound):
     """See ImageError."""
 
 
@@ -48,6 +54,17 @@ class ImageCorrupt(ImageError):
 
 class ImageNoSpace(ImageError):
     """See ImageError."""
+
+
+class PullTimeout(ImageError):
+    """See ImageError. seconds: how long was waited."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message, seconds)
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class Images(Protocol):

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from tidegate.node.image.document import ARCHITECTURES, decode, is_digest
-from tidegate.node.image.images import ImageCorrupt, ImageNotFound
+from tidegate.node.image.images import ImageCorrupt, WrongPlatform
 
 MAX_LAYERS = 128
 """As docker; the names of more would not fit into a page of mount options wherever the store is."""
@@ -60,7 +60,7 @@ def is_index(raw: bytes) -> bool:
 
 
 def find_variant(raw: bytes, architecture: str) -> Descriptor:
-    """The entry of an index for this architecture. Raises ImageNotFound in AWS's words, ImageCorrupt."""
+    """The entry of an index for this architecture. Raises WrongPlatform in AWS's words, ImageCorrupt."""
     wanted = ARCHITECTURES.get(architecture, architecture)
     for entry in decode(raw, _Index, "index").manifests:
         platform = entry.platform
@@ -70,10 +70,10 @@ def find_variant(raw: bytes, architecture: str) -> Descriptor:
     raise wrong_platform(architecture)
 
 
-def wrong_platform(architecture: str) -> ImageNotFound:
+def wrong_platform(architecture: str) -> WrongPlatform:
     """AWS's message (CannotPullContainer task errors)."""
     wanted = ARCHITECTURES.get(architecture, architecture)
-    return ImageNotFound(f"image Manifest does not contain descriptor matching platform 'linux/{wanted}'")
+    return WrongPlatform(f"image Manifest does not contain descriptor matching platform 'linux/{wanted}'")
 
 
 def parse_manifest(raw: bytes) -> Manifest:

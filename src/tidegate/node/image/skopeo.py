@@ -15,7 +15,7 @@ from pathlib import Path
 
 import anyio
 
-from tidegate.node.image.images import ImageError
+from tidegate.node.image.images import ImageError, PullTimeout
 from tidegate.node.image.reference import Reference, is_loopback
 
 _POLICIES = (Path("/etc/containers/policy.json"), Path("~/.config/containers/policy.json"))
@@ -43,7 +43,7 @@ class RegistryOptions:
     """For a manifest."""
     stall_seconds: float = 60
     """Without a byte of progress."""
-    pull_seconds: float = 3600
+    pull_seconds: float = 7200
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
 
@@ -113,7 +113,8 @@ class Skopeo:
         if failure is not None:
             raise failure
         if limit.cancelled_caught:
-            raise SkopeoFailed(f"not done within {self.options.pull_seconds:g} seconds: i/o timeout")
+            seconds = self.options.pull_seconds
+            raise PullTimeout(f"not done within {seconds:g} seconds", seconds)
         if stall.cancelled_caught:
             raise SkopeoFailed(f"no byte received for {self.options.stall_seconds:g} seconds: i/o timeout")
 

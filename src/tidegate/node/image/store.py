@@ -26,10 +26,11 @@ from tidegate.node.image.catalog import Catalog
 from tidegate.node.image.failures import image_errors
 from tidegate.node.image.flights import Flights
 from tidegate.node.image.garbage import find_garbage
-from tidegate.node.image.images import ImageError, ImageNotFound, Progress
+from tidegate.node.image.images import ImageError, ImageNotFound, ImageUnreachable, Progress
 from tidegate.node.image.intake import Intake
 from tidegate.node.image.layers import FormatName, LayerDirectory, UnreadableLayer, find_format, remove_tree
 from tidegate.node.image.layertree import Limits
+from tidegate.node.image.manifest import wrong_platform
 from tidegate.node.image.pull import Puller
 from tidegate.node.image.reference import parse_reference
 from tidegate.node.image.rootfs import delete_written, mount_overlay, unmount_overlay
@@ -139,7 +140,12 @@ class ImageStore:
             return found
 
         async def pull(tell: Progress) -> Image:
-            return self._catalog.image(await self._puller.pull(parsed, architecture, tell))
+            try:
+                return self._catalog.image(await self._puller.pull(parsed, architecture, tell))
+            except (ImageNotFound, ImageUnreachable) as error:
+                if self._catalog.find(str(parsed), None) is not None:  # an import, or of a registry that is gone
+                    raise wrong_platform(architecture) from error
+                raise
 
         return await self._flights.join((parsed, architecture), pull, progress)
 

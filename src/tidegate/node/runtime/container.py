@@ -17,7 +17,7 @@ from tidegate.kernel.spawn import Spawner
 from tidegate.node.runtime import command, execute, gate
 from tidegate.node.runtime.bundle import BundleFiles, Created
 from tidegate.node.runtime.cgroup.cgroups import CgroupFailure, Cgroups, remove_group
-from tidegate.node.runtime.runtime import Bundle, ExecResult, Exit, RuntimeFailure
+from tidegate.node.runtime.runtime import Bundle, ExecResult, Exit, RuntimeFailure, RuntimeTimeout
 from tidegate.node.runtime.supervise import clean_message, end_supervisors
 from tidegate.node.runtime.toolchain import Toolchain
 
@@ -108,15 +108,20 @@ class ConmonContainer:
             self._release()
 
     async def _start_by_runtime(self) -> None:
+        failure = await self._run_start()
+        if failure is not None and not await self._is_started_by_another():
+            raise failure
+
+    async def _run_start(self) -> RuntimeFailure | None:
         try:
             finished = await self._means.run_runtime("start", self.bundle.id)
-            why = clean_message(finished.output) or f"start ended with {finished.code}"
-            if finished.code == 0:
-                return
-        except (TimeoutError, OSError) as error:
-            why = f"cannot start container {self.bundle.id}: {error}"
-        if not await self._is_started_by_another():
-            raise RuntimeFailure("start", why)
+        except TimeoutError as error:
+            return RuntimeTimeout("start", str(error), self._means.timeout_seconds)
+        except OSError as error:
+            return RuntimeFailure("start", f"cannot start container {self.bundle.id}: {error}")
+        if finished.code == 0:
+            return None
+        return RuntimeFailure("start", clean_message(finished.output) or f"start ended with {finished.code}")
 
     async def _is_started_by_another(self) -> bool:
         """A `start` that an earlier process of ours called may have outlived it, and come first."""

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+Step = Literal["create", "start", "exec", "remove"]
+
 
 class RuntimeFailure(Exception):
     """The runtime could not do what was asked.
@@ -22,9 +24,17 @@ class RuntimeFailure(Exception):
     step: `create` and `start` become CannotCreateContainerError and CannotStartContainerError.
     """
 
-    def __init__(self, step: Literal["create", "start", "exec", "remove"], message: str) -> None:
+    def __init__(self, step: Step, message: str) -> None:
         super().__init__(message)
         self.step = step
+
+
+class RuntimeTimeout(RuntimeFailure):
+    """It did not come to an end in time. seconds: how long was waited."""
+
+    def __init__(self, step: Step, message: str, seconds: float) -> None:
+        super().__init__(step, message)
+        self.seconds = seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ import msgspec
 from tidegate.kernel import pidfd, process
 from tidegate.kernel.spawn import CLEAN_ENVIRONMENT, Child, Spawner
 from tidegate.node.runtime.bundle import BundleFiles
-from tidegate.node.runtime.runtime import Bundle, RuntimeFailure
+from tidegate.node.runtime.runtime import Bundle, RuntimeFailure, RuntimeTimeout
 from tidegate.node.runtime.toolchain import Toolchain
 
 _REPORT_LIMIT_BYTES = 64 * 1024
@@ -74,8 +74,8 @@ async def start_supervisor(
             with anyio.fail_after(timeout_seconds):
                 line = await _read_line(reading)
         except TimeoutError:
-            raise RuntimeFailure(
-                "create", f"cannot create container {bundle.id}: not ready after {timeout_seconds:g} s"
+            raise RuntimeTimeout(
+                "create", f"cannot create container {bundle.id}: it is not ready", timeout_seconds
             ) from None
         finally:
             await _collect(child)

@@ -213,3 +213,21 @@ def test_survives_crashes(crashes: list[float], stops: bool, image: str):
 
     with TemporaryDirectory() as directory:
         trio.run(play, Path(directory), clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+async def test_what_nobody_knows_is_taken_away(tmp_path: Path):
+    """A task whose specification is lost goes whole; so do groups and interfaces without any directory."""
+    world = World()
+    task = task_spec(ContainerSpec(name="app", image="sim/run"))
+    async with world.running():
+        async with agent(world, tmp_path) as node:
+            node.submit(task)
+            await until(node, task, is_(LastStatus.RUNNING))
+        (tmp_path / "tasks" / task.id / "spec.json").unlink()
+        world.namespaces.add("b" * 32)
+        world.cgroups.add("c" * 32)
+        async with agent(world, tmp_path) as node:
+            assert node.observations() == []
+            assert world.is_empty()
+
+    assert list((tmp_path / "tasks").iterdir()) == []

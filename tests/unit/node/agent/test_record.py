@@ -33,7 +33,7 @@ async def test_a_full_disk_delays_what_is_said(tmp_path: Path):
     spec = task_spec(ContainerSpec(name="app", image="sim/run"))
     journal = FullDisk(tmp_path / "task")
     journal.create(spec)
-    record = TaskRecord(spec, journal, seen.append, lambda: 1.0)
+    record = TaskRecord(spec, journal, seen.append, lambda: 1.0, "boot")
     journal.is_full = True
     record.say(last_status=LastStatus.ACTIVATING)
     record.say(last_status=LastStatus.RUNNING)

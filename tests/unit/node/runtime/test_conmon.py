@@ -341,6 +341,6 @@ async def test_a_runtime_that_hangs(host: RealHost, tmp_path: Path) -> None:
     stuck.chmod(0o755)
     runtime = host.second_runtime(program=stuck, create_timeout_seconds=0.3)
     bundle = host.bundle()
-    with pytest.raises(RuntimeFailure, match=r"not ready after 0\.3 s"):
+    with pytest.raises(RuntimeFailure, match="not ready"):
         await runtime.create(bundle, host.config(bundle, ["true"]))
     assert list(find_supervisors(bundle.directory)) == []
