@@ -127,6 +127,8 @@ class ControlService:
 
 def _absolute(text: str) -> Path:
     path = Path(text)
+    if "\0" in text:
+        raise tidegate.InvalidParameterException("cannot use a path with a null character")
     if not path.is_absolute():
         raise tidegate.InvalidParameterException(f"cannot use `{text}`: the path must be absolute")
     return path

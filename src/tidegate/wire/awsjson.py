@@ -40,6 +40,8 @@ class AwsJson:
             return None
         decoder = self._decoders[operation.name]
         try:
+            if not body.isascii():
+                body.decode()  # the decoder does not look into members that it doesn't know
             return decoder.decode(body or b"{}")
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise self._explain(error, body, operation.request) from error

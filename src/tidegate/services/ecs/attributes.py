@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NoReturn
 
 from tidegate.api import ecs
@@ -13,6 +14,9 @@ from tidegate.services.writes import Clock
 from tidegate.store.store import Store
 
 MAX_ATTRIBUTES = 10
+# Source of both: API reference, Attribute.
+_NAME = re.compile(r"[A-Za-z0-9_./\\-]{1,128}")
+_VALUE = re.compile(r"(?! )[A-Za-z0-9_.@/\\: -]{1,128}(?<! )")
 
 
 class Attributes:
@@ -59,4 +63,13 @@ class Attributes:
         for attribute in attributes:
             if not attribute.name or not attribute.target_id:
                 raise ecs.InvalidParameterException("An attribute should have a name and a targetId.")
+            if not _NAME.fullmatch(attribute.name):
+                raise ecs.InvalidParameterException(
+                    "An attribute's name can have 1 to 128 letters, numbers, hyphens, underscores, slashes and periods."
+                )
+            if attribute.value is not None and not _VALUE.fullmatch(attribute.value):
+                raise ecs.InvalidParameterException(
+                    "An attribute's value can have 1 to 128 letters, numbers, hyphens, underscores, periods, at signs, "
+                    "slashes and colons, and spaces inside it."
+                )
         raise ecs.TargetNotFoundException(f"The specified target was not found: {attributes[0].target_id}")

@@ -43,6 +43,7 @@ def new_cluster(store: Store, ctx: Context, request: ecs.CreateClusterRequest) -
     if not _NAME.fullmatch(name):
         raise ecs.InvalidParameterException("Cluster name contains invalid characters.")
     providers = check_providers(request.capacity_providers or ())
+    _check_configuration(request.configuration)
     insights = ecs.ClusterSetting(name="containerInsights", value=effective_value(store, ctx, "containerInsights"))
     return Cluster(
         name=name,
@@ -147,6 +148,8 @@ class Clusters:
         settings: tuple[ecs.ClusterSetting, ...] | None,
         configuration: ecs.ClusterConfiguration | None,
     ) -> Cluster:
+        _check_configuration(configuration)
+
         async def attempt() -> Cluster:
             cluster = get_cluster(self._store, ctx, identifier)
             spec = msgspec.structs.replace(
@@ -177,6 +180,18 @@ def _check_settings(settings: tuple[ecs.ClusterSetting, ...] | None) -> tuple[ec
                 f"Cluster setting {setting.name} should be containerInsights with one of [{','.join(_INSIGHTS)}]."
             )
     return (settings or ())[-1:]
+
+
+def _check_configuration(configuration: ecs.ClusterConfiguration | None) -> None:
+    """ECS Exec's log configuration goes with OVERRIDE, and with nothing else."""
+    execute = configuration.execute_command_configuration if configuration else None
+    if execute is None:
+        return
+    is_overridden = execute.logging == "OVERRIDE"
+    if is_overridden and execute.log_configuration is None:
+        raise ecs.InvalidParameterException("Log configuration must be specified when logging is set to OVERRIDE.")
+    if execute.log_configuration is not None and not is_overridden:
+        raise ecs.InvalidParameterException("Log configuration can be specified only when logging is set to OVERRIDE.")
 
 
 def _check_consistent(request: ecs.CreateClusterRequest, found: Cluster, wanted: Cluster) -> None:

@@ -13,6 +13,7 @@ import re
 from tidegate.api import ecs
 from tidegate.api.shape import Context
 from tidegate.model.arn import arn as regional_arn
+from tidegate.model.arn import partition
 
 DEFAULT_CLUSTER = "default"
 PARTITIONS = frozenset({"aws", "aws-cn", "aws-us-gov"})
@@ -109,7 +110,7 @@ def _path(identifier: str, kind: str, ctx: Context | None) -> list[str] | None:
         raise ecs.InvalidParameterException(f"Invalid identifier: {identifier} is not the ARN of a {kind}")
     if not path or not all(path):
         raise ecs.InvalidParameterException(_SEPARATORS)
-    if ctx is not None and (region, account) != (ctx.region, ctx.account):
+    if ctx is not None and (arn_partition, region, account) != (partition(ctx.region), ctx.region, ctx.account):
         raise ecs.InvalidParameterException(
             f"Invalid identifier: Identifier is for account {account} in {region}. "
             f"Yours is account {ctx.account} in {ctx.region}"

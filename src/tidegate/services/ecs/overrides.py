@@ -10,7 +10,9 @@ from msgspec.structs import replace
 from tidegate.api import ecs
 from tidegate.services.ecs.definitions.containers import check_containers
 from tidegate.services.ecs.definitions.fargate import check_fargate
-from tidegate.services.ecs.definitions.sizes import parse_cpu, parse_memory
+from tidegate.services.ecs.definitions.normalise import is_windows
+from tidegate.services.ecs.definitions.roles import check_roles
+from tidegate.services.ecs.definitions.sizes import check_fargate_size, parse_cpu, parse_memory
 from tidegate.services.ecs.definitions.unsupported import check_supported
 
 MAX_CHARACTERS = 8192
@@ -33,12 +35,14 @@ def check_overrides(overrides: ecs.TaskOverride | None, definition: ecs.TaskDefi
     if overrides.inference_accelerator_overrides:
         raise ecs.InvalidParameterException("Tasks using the Fargate launch type do not support inference accelerators")
     _check_names(overrides.container_overrides or (), definition)
+    check_roles(overrides.task_role_arn, overrides.execution_role_arn)
     checked = replace(
         overrides,
         cpu=None if overrides.cpu is None else str(parse_cpu(overrides.cpu)),
         memory=None if overrides.memory is None else str(parse_memory(overrides.memory)),
     )
     result = _apply(checked, definition)
+    check_fargate_size(result.cpu, result.memory, windows=is_windows(result.runtime_platform))
     check_containers(result)
     check_fargate(result)
     check_supported(result)

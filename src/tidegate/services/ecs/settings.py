@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import get_args
 
 import msgspec
@@ -36,6 +37,7 @@ _VALUES: dict[str, tuple[str, ...]] = {
 }
 """What each setting may be; the first is what it is when nobody has said anything."""
 _AWS_MANAGED = frozenset({"guardDutyActivate"})
+_PRINCIPAL = re.compile(r"root|(user|role)(/[!-.0-~]+)+")
 _NAMES = get_args(ecs.SettingName)
 
 
@@ -137,7 +139,8 @@ def _principal(ctx: Context, arn: str | None) -> str:
     """The principal that a setting is for; it must be of the caller's account."""
     if arn is None or arn == ctx.principal:
         return ctx.principal
-    if arn.split(":")[:2] != ["arn", partition(ctx.region)] or arn.split(":")[4:5] != [ctx.account]:
+    prefix = f"arn:{partition(ctx.region)}:iam::{ctx.account}:"
+    if not arn.startswith(prefix) or not _PRINCIPAL.fullmatch(arn.removeprefix(prefix)):
         raise ecs.InvalidParameterException("The specified principalArn is not a principal of this account.")
     return arn
 

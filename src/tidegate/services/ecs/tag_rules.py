@@ -21,9 +21,9 @@ def check_tags(tags: Iterable[ecs.Tag] | None) -> Tags:
     checked = tuple(tags or ())
     keys = set()
     for tag in checked:
-        if not tag.key:
-            raise ecs.InvalidParameterException("Tag key must not be null or empty.")
-        if not _PLAIN.fullmatch(tag.key) or not _PLAIN.fullmatch(tag.value or ""):
+        check_key(tag.key)
+        assert tag.key is not None
+        if not _PLAIN.fullmatch(tag.value or ""):
             raise ecs.InvalidParameterException(f"Invalid characters in tag {tag.key}.")
         if tag.key.lower().startswith(RESERVED):
             raise ecs.InvalidParameterException(f"Tag keys cannot start with {RESERVED} ({tag.key}).")
@@ -31,6 +31,14 @@ def check_tags(tags: Iterable[ecs.Tag] | None) -> Tags:
             raise ecs.InvalidParameterException(f"Duplicate tag key: {tag.key}")
         keys.add(tag.key)
     return checked
+
+
+def check_key(key: str | None) -> None:
+    """InvalidParameterException for one that is missing or malformed."""
+    if not key:
+        raise ecs.InvalidParameterException("Tag key must not be null or empty.")
+    if not _PLAIN.fullmatch(key):
+        raise ecs.InvalidParameterException(f"Invalid characters in tag {key}.")
 
 
 def merge_tags(old: Iterable[ecs.Tag], new: Iterable[ecs.Tag]) -> Tags:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import msgspec
 
 from tidegate.api import ecs
-from tidegate.api.shape import Context
+from tidegate.api.shape import Context, ServiceError
 from tidegate.model.task import Cluster, Task, TaskDefinition
 from tidegate.services.ecs.clusters import get_cluster
 from tidegate.services.ecs.names import parse_cluster, parse_task, parse_task_definition
 from tidegate.services.ecs.published import PUBLISH_TAG
-from tidegate.services.ecs.tag_rules import MAX_TAGS, RESERVED, Tags, check_tags, merge_tags, too_many
+from tidegate.services.ecs.tag_rules import MAX_TAGS, RESERVED, Tags, check_key, check_tags, merge_tags, too_many
 from tidegate.services.ecs.writes import settle
 from tidegate.services.writes import Clock
 from tidegate.store.store import Put, Store
@@ -30,6 +30,8 @@ class ResourceTags:
     async def tag_resource(self, ctx: Context, request: ecs.TagResourceRequest) -> ecs.TagResourceResponse:
         """Add tags; a key that is there gets the new value."""
         new = check_tags(request.tags)
+        if not new:
+            raise ecs.InvalidParameterException("Tags can not be empty.")
 
         def change(resource: Taggable) -> Tags:
             _keep_published(resource, {tag.key or "" for tag in new})
@@ -44,6 +46,8 @@ class ResourceTags:
     async def untag_resource(self, ctx: Context, request: ecs.UntagResourceRequest) -> ecs.UntagResourceResponse:
         """Remove tags by key; keys that are not there are no error."""
         keys = set(request.tag_keys)
+        for key in keys:
+            check_key(key)
         if any(key.lower().startswith(RESERVED) for key in keys):
             raise ecs.InvalidParameterException(f"Tags that start with {RESERVED} cannot be removed.")
 
@@ -58,7 +62,8 @@ class ResourceTags:
         self, ctx: Context, request: ecs.ListTagsForResourceRequest
     ) -> ecs.ListTagsForResourceResponse:
         """All tags of a resource, the system's too."""
-        return ecs.ListTagsForResourceResponse(tags=self._find(ctx, request.resource_arn).tags)
+        found = self._find(ctx, request.resource_arn, ecs.InvalidParameterException)
+        return ecs.ListTagsForResourceResponse(tags=found.tags)
 
     async def _change(self, ctx: Context, arn: str, change: Callable[[Taggable], Tags]) -> None:
         async def attempt() -> None:
@@ -67,8 +72,8 @@ class ResourceTags:
 
         await settle(attempt)
 
-    def _find(self, ctx: Context, arn: str) -> Taggable:
-        """The resource that an ARN names; raises what the tag operations answer if there is none."""
+    def _find(self, ctx: Context, arn: str, missing: type[ServiceError] = ecs.ResourceNotFoundException) -> Taggable:
+        """The resource that an ARN names; raises `missing`, or what is wrong with the ARN."""
         kind = kind_of(arn)
         found: Taggable | None = None
         if kind == "cluster":
@@ -83,7 +88,7 @@ class ResourceTags:
         else:
             raise ecs.InvalidParameterException(f"cannot tag {arn}: it is no cluster, task or task definition")
         if found is None:
-            raise ecs.ResourceNotFoundException(f"The specified resource {arn} was not found.")
+            raise missing(f"The specified resource {arn} was not found.")
         return found
 
 

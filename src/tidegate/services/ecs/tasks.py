@@ -16,6 +16,7 @@ from tidegate.services.writes import Clock
 from tidegate.store.store import Put, Store
 
 STOPPED_BY_USER = "Task stopped by user"
+MAX_REASON = 1024
 _NO_DEFINITION = ecs.TaskDefinition()
 
 
@@ -30,6 +31,8 @@ class Tasks:
         """Make STOPPED what the task should be; a task that is to stop already keeps its first reason."""
         cluster = get_cluster(self._store, ctx, request.cluster)
         name = _task_id(ctx, request.task, cluster.name)
+        if request.reason is not None and len(request.reason) > MAX_REASON:
+            raise ecs.InvalidParameterException(f"reason can have at most {MAX_REASON} characters.")
 
         async def attempt() -> Task:
             task = self._find(cluster.name, name)

@@ -15,10 +15,13 @@ from tidegate.services.ecs.definitions import (
     compatibilities,
     containers,
     dependencies,
+    fargate,
     linux,
     logs,
     network,
+    placement,
     ports,
+    roles,
     unsupported,
     volumes,
 )
@@ -51,6 +54,9 @@ def _check(definition: ecs.TaskDefinition) -> None:
     if definition.inference_accelerators:
         raise ecs.ClientException("Unsupported field 'inferenceAccelerators'")
     defined = definition.container_definitions or ()
+    roles.check_roles(definition.task_role_arn, definition.execution_role_arn)
+    placement.check_constraints(definition)
+    fargate.check_task_size(definition)
     containers.check_containers(definition)
     network.check_network(definition)
     ports.check_ports(defined, definition.network_mode)

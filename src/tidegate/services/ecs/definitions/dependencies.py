@@ -6,6 +6,7 @@ Source: API reference, ContainerDependency and HealthCheck; texts as observed, t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
 from tidegate.api import ecs
@@ -59,11 +60,14 @@ def _check_condition(dependency: ecs.ContainerDependency, target: ecs.ContainerD
         raise ecs.ClientException("A dependency container with HEALTHY condition must have health check configured")
 
 
+def _needed(container: ecs.ContainerDefinition) -> Iterator[str]:
+    """Whom it waits for."""
+    for dependency in container.depends_on or ():
+        yield dependency.container_name
+
+
 def _check_cycles(containers: tuple[ecs.ContainerDefinition, ...]) -> None:
-    graph = {
-        container.name: [dependency.container_name for dependency in container.depends_on or ()]
-        for container in containers
-    }
+    graph = {container.name: [*_needed(container)] for container in containers}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

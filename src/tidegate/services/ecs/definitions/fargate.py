@@ -27,9 +27,7 @@ _WINDOWS = re.compile(r"WINDOWS_SERVER_(2019|2022|2025)_(FULL|CORE)")
 
 def check_fargate(definition: ecs.TaskDefinition) -> None:
     """Refuse a definition in normal form that Fargate would. Raises ClientException."""
-    if definition.network_mode != "awsvpc":
-        raise ecs.ClientException("Fargate only supports network mode ‘awsvpc’.")
-    check_fargate_size(definition.cpu, definition.memory, windows=is_windows(definition.runtime_platform))
+    _check_size(definition)
     _check_task(definition)
     _check_platform(definition.runtime_platform or ecs.RuntimePlatform())
     for container in definition.container_definitions or ():
@@ -40,6 +38,18 @@ def check_fargate(definition: ecs.TaskDefinition) -> None:
         if is_ecr_image(container.image) and not definition.execution_role_arn:
             raise ecs.ClientException(f"{_ROLE} ECR images.")
     _check_sums(definition)
+
+
+def check_task_size(definition: ecs.TaskDefinition) -> None:
+    """What is wrong with the task is told before what is wrong with a container of it. Raises ClientException."""
+    if "FARGATE" in (definition.requires_compatibilities or ()):
+        _check_size(definition)
+
+
+def _check_size(definition: ecs.TaskDefinition) -> None:
+    if definition.network_mode != "awsvpc":
+        raise ecs.ClientException("Fargate only supports network mode ‘awsvpc’.")
+    check_fargate_size(definition.cpu, definition.memory, windows=is_windows(definition.runtime_platform))
 
 
 def _check_task(definition: ecs.TaskDefinition) -> None:

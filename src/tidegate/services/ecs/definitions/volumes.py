@@ -11,6 +11,7 @@ import re
 from tidegate.api import ecs
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_FILE_SYSTEM = re.compile(r"fs-[A-Za-z0-9-]{1,40}")
 
 
 def check_volumes(definition: ecs.TaskDefinition) -> None:
@@ -52,6 +53,10 @@ def _check_volume(volume: ecs.Volume) -> None:
 
 
 def _check_efs(efs: ecs.EFSVolumeConfiguration) -> None:
+    if not _FILE_SYSTEM.fullmatch(efs.file_system_id):
+        raise ecs.ClientException(f"Invalid EFS file system id: {efs.file_system_id[:100]!r}")
+    if efs.transit_encryption_port is not None and not 0 <= efs.transit_encryption_port <= 65535:
+        raise ecs.ClientException("The EFS transit encryption port must be between 0 and 65535.")
     encrypted = efs.transit_encryption == "ENABLED"
     authorization = efs.authorization_config or ecs.EFSAuthorizationConfig()
     if authorization.access_point_id and efs.root_directory not in (None, "", "/"):
