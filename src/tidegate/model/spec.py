@@ -111,6 +111,10 @@ class ContainerSpec(Spec, frozen=True, kw_only=True):
     stop_timeout_seconds: float = 30
     restart_policy: RestartPolicy | None = None
     """None: what has exited stays so."""
+    interactive: bool = False
+    """Its standard input stays open."""
+    terminal: bool = False
+    """Its standard streams are a terminal."""
     readonly_root: bool = False
     init_process: bool = False
     capabilities_add: tuple[str, ...] = ()

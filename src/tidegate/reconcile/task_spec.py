@@ -128,6 +128,8 @@ def _container(
         start_timeout_seconds=c.start_timeout,
         stop_timeout_seconds=c.stop_timeout if c.stop_timeout is not None else DEFAULT_STOP_TIMEOUT_SECONDS,
         restart_policy=_restart_policy(c.restart_policy),
+        interactive=bool(c.interactive),
+        terminal=bool(c.pseudo_terminal),
         readonly_root=bool(c.readonly_root_filesystem),
         init_process=bool(linux.init_process_enabled),
         capabilities_add=capabilities.add or (),

@@ -26,6 +26,8 @@ from tidegate.kernel import pidfd, process
 from tidegate.node.runtime.runtime import Bundle, Exit
 
 CONFIG = "config.json"
+OPEN_STDIN = "tidegate.stdin"
+"""An annotation of a configuration: the container's standard input stays open."""
 _ERROR_TAIL_BYTES = 2_000
 _LEFT_OVER = ("conmon.pid", "pid", "created.json", "exit", "ended.json", "oom", "error", "attach", "ctl", "winsz")
 _Value = TypeVar("_Value")

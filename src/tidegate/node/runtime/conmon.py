@@ -22,7 +22,7 @@ from tidegate.node.runtime.bundle import CONFIG, BundleFiles, Created, identify
 from tidegate.node.runtime.cgroup.cgroups import Cgroups
 from tidegate.node.runtime.container import ConmonContainer, Means, remove_state
 from tidegate.node.runtime.runtime import Bundle, RuntimeFailure
-from tidegate.node.runtime.supervise import end_supervisors, is_being_started, start_supervisor
+from tidegate.node.runtime.supervise import Streams, end_supervisors, is_being_started, start_supervisor
 from tidegate.node.runtime.toolchain import Toolchain
 
 _CREATES_PER_CPU = 4
@@ -96,7 +96,9 @@ class ConmonRuntime:
         files.end_log()
         files.ends.mkdir(mode=0o700, exist_ok=True)
         (bundle.directory / CONFIG).write_bytes(msgspec.json.encode(config))
-        pid = await start_supervisor(means.tools, means.spawner, means.root, bundle, self._create_timeout_seconds)
+        pid = await start_supervisor(
+            means.tools, means.spawner, means.root, bundle, Streams.of(config), self._create_timeout_seconds
+        )
         supervisor, container = identify(_read_pid(bundle.directory / "conmon.pid")), identify(pid)
         if supervisor is None or container is None:
             raise RuntimeFailure("create", f"container {bundle.id} was killed before it could start")

@@ -10,16 +10,18 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import anyio
 import msgspec
 
 from tidegate.kernel import pidfd, process
 from tidegate.kernel.spawn import CLEAN_ENVIRONMENT, Child, Spawner
-from tidegate.node.runtime.bundle import BundleFiles
+from tidegate.node.runtime.bundle import OPEN_STDIN, BundleFiles
 from tidegate.node.runtime.runtime import Bundle, RuntimeFailure, RuntimeTimeout
 from tidegate.node.runtime.toolchain import Toolchain
 
@@ -33,8 +35,23 @@ class _Report(msgspec.Struct):
     message: str = ""
 
 
-def plan_conmon(tools: Toolchain, root: Path, bundle: Bundle) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """What a container's standard streams are, beside a log: a terminal; an input that stays open."""
+
+    is_terminal: bool = False
+    has_stdin: bool = False
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Streams:
+        """As an OCI configuration of ours says."""
+        annotations = config.get("annotations", {})
+        return cls(bool(config["process"].get("terminal")), annotations.get(OPEN_STDIN) == "true")
+
+
+def plan_conmon(tools: Toolchain, root: Path, bundle: Bundle, streams: Streams | None = None) -> list[str]:
     """The command line: k8s-file log of unlimited size, all files in the bundle, the runtime's state in `root`."""
+    streams = streams or Streams()
     directory, ends = bundle.directory, BundleFiles.of(bundle, root).ends
     arguments = [
         *(str(tools.conmon), "--api-version", "1", "--cid", bundle.id, "--cuuid", bundle.id, "--name", bundle.id),
@@ -59,16 +76,20 @@ def plan_conmon(tools: Toolchain, root: Path, bundle: Bundle) -> list[str]:
     if "no-sync-log" in tools.conmon_options:
         # The log is shipped by us while the machine runs; an fsync would delay each container's end.
         arguments.append("--no-sync-log")
+    if streams.is_terminal:
+        arguments.append("--terminal")
+    if streams.has_stdin:
+        arguments += ["--stdin", "--leave-stdin-open"]
     return arguments
 
 
 async def start_supervisor(
-    tools: Toolchain, spawner: Spawner, root: Path, bundle: Bundle, timeout_seconds: float
+    tools: Toolchain, spawner: Spawner, root: Path, bundle: Bundle, streams: Streams, timeout_seconds: float
 ) -> int:
     """Run conmon until the container is created; returns the container's pid. Raises RuntimeFailure("create")."""
     files = BundleFiles.of(bundle, root)
     with _pipe() as (reading, writing), files.error.open("wb") as error:
-        child = _spawn(plan_conmon(tools, root, bundle), spawner, bundle, writing.take(), error.fileno())
+        child = _spawn(plan_conmon(tools, root, bundle, streams), spawner, bundle, writing.take(), error.fileno())
         writing.close()
         try:
             with anyio.fail_after(timeout_seconds):

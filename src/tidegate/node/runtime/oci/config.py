@@ -14,6 +14,7 @@ from typing import Any
 
 from tidegate.model.image import ImageConfig
 from tidegate.model.spec import ContainerSpec, TaskSpec
+from tidegate.node.runtime.bundle import OPEN_STDIN
 from tidegate.node.runtime.oci.capabilities import PlannedCapabilities, plan_capabilities
 from tidegate.node.runtime.oci.host import HostFacts
 from tidegate.node.runtime.oci.mounts import DEVICE_RULES, MASKED_PATHS, READONLY_PATHS, plan_mounts
@@ -73,6 +74,7 @@ def plan_config(
             **container.labels,
             "tidegate.task": task.id,
             "tidegate.container": container.name,
+            **({OPEN_STDIN: "true"} if container.interactive else {}),
         },
         "linux": _plan_linux(container, site, host, capabilities),
     }

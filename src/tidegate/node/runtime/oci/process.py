@@ -14,6 +14,8 @@ from tidegate.node.runtime.runtime import RuntimeFailure
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 INIT_PATH = "/dev/init"
+TERMINAL_SIZE = {"height": 24, "width": 80}
+"""Of a container's terminal, which nobody looks at; docker says 0 x 0, which some programs do not bear."""
 DEFAULT_NOFILE = Ulimit(name="nofile", soft=65_535, hard=65_535)
 """Fargate's default (Amazon ECS developer guide, resource limits)."""
 
@@ -32,6 +34,8 @@ def plan_arguments(container: ContainerSpec, image: ImageConfig) -> list[str]:
 def plan_environment(container: ContainerSpec, image: ImageConfig, user: ProcessUser, hostname: str) -> list[str]:
     """Defaults, then the image's, then the task's; a later one of the same name wins in its first one's place."""
     merged = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname, "HOME": user.home}
+    if container.terminal:
+        merged["TERM"] = "xterm"  # as docker has it
     for entry in image.environment:
         name, separator, value = entry.partition("=")
         if separator and name:
@@ -76,8 +80,9 @@ def plan_process(
     account: dict[str, Any] = {"uid": user.uid, "gid": user.gid}
     if user.groups:
         account["additionalGids"] = list(user.groups)
+    terminal = {"terminal": True, "consoleSize": dict(TERMINAL_SIZE)} if container.terminal else {"terminal": False}
     return {
-        "terminal": False,
+        **terminal,
         "user": account,
         "args": plan_arguments(container, image),
         "env": list(environment),

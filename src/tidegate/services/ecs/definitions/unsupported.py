@@ -73,8 +73,6 @@ CONTAINER_FIELDS: tuple[Unsupported[ecs.ContainerDefinition], ...] = (
     Unsupported("repositoryCredentials", lambda container: container.repository_credentials),
     Unsupported("volumesFrom", lambda container: container.volumes_from),
     Unsupported("credentialSpecs", lambda container: container.credential_specs),
-    Unsupported("interactive", lambda container: container.interactive),
-    Unsupported("pseudoTerminal", lambda container: container.pseudo_terminal),
     Unsupported("linuxParameters.tmpfs.mountOptions", lambda container: _tmpfs_options(container.linux_parameters)),
 )
 

@@ -92,8 +92,6 @@ CONTAINERS: list[tuple[dict[str, Any], str]] = [
     ({"repositoryCredentials": {"credentialsParameter": "arn"}}, "repositoryCredentials"),
     ({"volumesFrom": [{"sourceContainer": "web"}]}, "volumesFrom"),
     ({"credentialSpecs": ["credentialspec:arn"]}, "credentialSpecs"),
-    ({"interactive": True}, "interactive"),
-    ({"pseudoTerminal": True}, "pseudoTerminal"),
     (
         {
             "linuxParameters": {
@@ -132,21 +130,21 @@ def test_every_row_is_tested() -> None:
 def test_all_uses_come_in_one_message() -> None:
     """Nobody has to register again and again to learn the whole list."""
     request = fargate(
-        container(secrets=[{"name": "S", "valueFrom": "p"}], interactive=True),
-        container(name="db", pseudoTerminal=True),
+        container(secrets=[{"name": "S", "valueFrom": "p"}], volumesFrom=[{"sourceContainer": "db"}]),
+        container(name="db", credentialSpecs=["credentialspec:arn"]),
         enableFaultInjection=True,
         executionRoleArn=ROLE,
     )
     assert refusal(request) == (
         f"{PREFIX}task definition: enableFaultInjection; container 'web': secrets; "
-        "container 'web': interactive; container 'db': pseudoTerminal"
+        "container 'web': volumesFrom; container 'db': credentialSpecs"
     )
 
 
 def test_a_definition_that_could_run_on_fargate_is_refused_too() -> None:
     """Requiring nothing is no way around: RunTask would accept it for Fargate."""
-    request = fargate(container(interactive=True), requiresCompatibilities=None)
-    assert refusal(request) == f"{PREFIX}container 'web': interactive"
+    request = fargate(container(credentialSpecs=["credentialspec:arn"]), requiresCompatibilities=None)
+    assert refusal(request) == f"{PREFIX}container 'web': credentialSpecs"
 
 
 def test_saying_no_is_no_use() -> None:
@@ -158,8 +156,6 @@ def test_saying_no_is_no_use() -> None:
                 environmentFiles=[],
                 volumesFrom=[],
                 credentialSpecs=[],
-                interactive=False,
-                pseudoTerminal=False,
             ),
             enableFaultInjection=False,
             volumes=[{"name": "v", "host": {}, "configuredAtLaunch": False}],
