@@ -65,20 +65,25 @@ class Spawner:
         arguments: Sequence[str],
         *,
         environment: Mapping[str, str] = CLEAN_ENVIRONMENT,
+        stdin: int | None = None,
         stdout: int | None = None,
         stderr: int | None = None,
         keep: Sequence[int] = (),
+        third: int | None = None,
+        terminal: str | None = None,
         directory: Path | None = None,
     ) -> Child:
         """
-        Start arguments[0] (an absolute path); stdin is /dev/null, and so is what is not given.
+        Start arguments[0] (an absolute path); of its first three descriptors, those that are not given are /dev/null.
 
-        keep: descriptors that the child has under the same number. directory: where it starts; None: where we are,
-        or in a namespace of its own at the root. Raises OSError.
+        keep: descriptors that the child has under the same number. third: the one that it has as number 3. terminal:
+        the path of one that becomes the child's controlling terminal, and all three of its first descriptors.
+        directory: where it starts; None: where we are, or in a namespace of its own at the root. Raises OSError.
         """
+        plan = _plan_descriptors((stdin, stdout, stderr), keep, third, terminal)
 
         def start() -> Child:
-            return _posix_spawn(arguments, environment, stdout, stderr, keep)
+            return _posix_spawn(arguments, environment, plan)
 
         def start_there() -> Child:
             os.chdir(directory or "/")  # of this thread alone: it shares nothing of its place with others
@@ -111,23 +116,32 @@ class Spawner:
             syscalls.umount(str(path))
 
 
-def _posix_spawn(
-    arguments: Sequence[str],
-    environment: Mapping[str, str],
-    stdout: int | None,
-    stderr: int | None,
-    keep: Sequence[int],
-) -> Child:
-    actions: list[tuple[int, int, str, int, int] | tuple[int, int, int]] = [
-        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
-    ]
-    for number, given in ((1, stdout), (2, stderr)):
-        if given is None:
-            actions.append((os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0))
-        else:
-            actions.append((os.POSIX_SPAWN_DUP2, given, number))
+_Actions = list[tuple[int, int, str, int, int] | tuple[int, int, int]]
+
+
+def _plan_descriptors(
+    standard: tuple[int | None, int | None, int | None], keep: Sequence[int], third: int | None, terminal: str | None
+) -> _Actions:
+    actions: _Actions = []
+    if terminal is not None:
+        # A process that leads a session and has no terminal gets the first that it opens.
+        actions.append((os.POSIX_SPAWN_OPEN, 0, terminal, os.O_RDWR, 0))
+        actions += [(os.POSIX_SPAWN_DUP2, 0, number) for number in (1, 2)]
+    else:
+        for number, given in enumerate(standard):
+            if given is None:
+                mode = os.O_WRONLY if number else os.O_RDONLY
+                actions.append((os.POSIX_SPAWN_OPEN, number, os.devnull, mode, 0))
+            else:
+                actions.append((os.POSIX_SPAWN_DUP2, given, number))
     # dup2 of a descriptor onto itself takes close-on-exec away, in the child alone.
     actions.extend((os.POSIX_SPAWN_DUP2, fd, fd) for fd in keep)
+    if third is not None:
+        actions.append((os.POSIX_SPAWN_DUP2, third, 3))
+    return actions
+
+
+def _posix_spawn(arguments: Sequence[str], environment: Mapping[str, str], actions: _Actions) -> Child:
     pid = os.posix_spawn(
         arguments[0],
         list(arguments),

@@ -20,7 +20,9 @@ from tidegate.kernel.spawn import Spawner
 from tidegate.node.runtime import gate
 from tidegate.node.runtime.bundle import CONFIG, BundleFiles, Created, identify
 from tidegate.node.runtime.cgroup.cgroups import Cgroups
-from tidegate.node.runtime.container import ConmonContainer, Means, remove_state
+from tidegate.node.runtime.container import ConmonContainer, remove_state
+from tidegate.node.runtime.execfiles import end_left_commands
+from tidegate.node.runtime.means import Means
 from tidegate.node.runtime.runtime import Bundle, RuntimeFailure
 from tidegate.node.runtime.supervise import Streams, end_supervisors, is_being_started, start_supervisor
 from tidegate.node.runtime.toolchain import Toolchain
@@ -72,6 +74,7 @@ class ConmonRuntime:
             await self._discard(bundle)
             return None
         await self._wait_for_start(bundle)
+        await end_left_commands(self._means.cgroups, bundle)
         container = ConmonContainer(bundle, created, self._means, is_recovered=True)
         if not gate.gate_path(self._means.root, bundle.id).exists() or files.read_exit() is not None:
             return container, "started"

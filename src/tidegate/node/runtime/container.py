@@ -7,42 +7,23 @@ import shutil
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import anyio
 
 from tidegate.kernel import pidfd
-from tidegate.kernel.spawn import Spawner
-from tidegate.node.runtime import command, execute, gate
+from tidegate.model.session import ExecRequest, ExecSession
+from tidegate.node.runtime import execute, gate
+from tidegate.node.runtime.attach import Attacher
 from tidegate.node.runtime.bundle import BundleFiles, Created
-from tidegate.node.runtime.cgroup.cgroups import CgroupFailure, Cgroups, remove_group
+from tidegate.node.runtime.cgroup.cgroups import CgroupFailure, remove_group
+from tidegate.node.runtime.means import Means
 from tidegate.node.runtime.runtime import Bundle, ExecResult, Exit, RuntimeFailure, RuntimeTimeout
 from tidegate.node.runtime.supervise import clean_message, end_supervisors
-from tidegate.node.runtime.toolchain import Toolchain
 
 _KILLED = 128 + signal.SIGKILL
 _END_SECONDS = 10
 _OTHER_START_SECONDS = 1
 _POLL_SECONDS = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What containers of one runtime have in common."""
-
-    tools: Toolchain
-    spawner: Spawner
-    cgroups: Cgroups
-    root: Path
-    """The OCI runtime's own state."""
-    timeout_seconds: float
-    """For each call of the OCI runtime."""
-
-    async def run_runtime(self, *arguments: str) -> command.Finished:
-        """Call the OCI runtime. Raises TimeoutError, OSError."""
-        line = [str(self.tools.runtime), f"--root={self.root}", *arguments]
-        return await command.run(self.spawner, line, timeout_seconds=self.timeout_seconds)
 
 
 class ConmonContainer:
@@ -95,6 +76,9 @@ class ConmonContainer:
             self.bundle, self._means.tools.runtime, self._means.root, self._means.spawner, self._means.cgroups
         )
         return await session.run(command, environment, timeout_seconds)
+
+    async def attach_exec(self, request: ExecRequest) -> ExecSession:
+        return await Attacher(self.bundle, self.pid, self._means).start(request)
 
     async def remove(self) -> None:
         with anyio.CancelScope(shield=True):

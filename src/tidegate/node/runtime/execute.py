@@ -8,31 +8,25 @@ When the limit passes, that session is ended: the command, and what it started, 
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import anyio
 import msgspec
 
-from tidegate.kernel import pidfd, process
+from tidegate.kernel import pidfd
 from tidegate.kernel.spawn import Child, Spawner
 from tidegate.node.runtime.bundle import CONFIG
 from tidegate.node.runtime.cgroup.cgroups import Cgroups
 from tidegate.node.runtime.command import BoundedOutput, wait_reading
+from tidegate.node.runtime.execfiles import ExecFiles, Session
 from tidegate.node.runtime.runtime import Bundle, ExecResult, RuntimeFailure
 
 OUTPUT_LIMIT_BYTES = 4096
 """As much as docker keeps of a health check's output."""
-_KILL_ROUNDS = 10
-_KILL_POLL_SECONDS = 0.005
 _REAP_SECONDS = 1.0
-_numbers = count()
 
 
 def plan_exec(config: Mapping[str, Any], command: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
@@ -58,20 +52,17 @@ class ExecSession:
 
     async def run(self, command: Sequence[str], environment: Mapping[str, str], timeout_seconds: float) -> ExecResult:
         """Raises RuntimeFailure("exec") where the runtime can't be called."""
-        number = next(_numbers)
-        spec, pid_file = (self.bundle.directory / f"exec-{os.getpid()}-{number}.{end}" for end in ("json", "pid"))
         config = msgspec.json.decode((self.bundle.directory / CONFIG).read_bytes())
-        spec.write_bytes(msgspec.json.encode(plan_exec(config, command, environment)))
+        files = ExecFiles.create(self.bundle, plan_exec(config, command, environment))
         try:
-            return await self._run(spec, pid_file, timeout_seconds)
+            return await self._run(files, timeout_seconds)
         finally:
-            spec.unlink(missing_ok=True)
-            pid_file.unlink(missing_ok=True)
+            files.remove()
 
-    async def _run(self, spec: Path, pid_file: Path, timeout_seconds: float) -> ExecResult:
+    async def _run(self, files: ExecFiles, timeout_seconds: float) -> ExecResult:
         output = BoundedOutput(OUTPUT_LIMIT_BYTES)
         try:
-            child = self._spawn(spec, pid_file, output.writing)
+            child = self._spawn(files, output.writing)
         finally:
             output.close_writing()
         code: int | None = None
@@ -80,52 +71,29 @@ class ExecSession:
                 await wait_reading(child, output)
         finally:
             with anyio.CancelScope(shield=True):
-                ended = await self._finish(child, pid_file)
+                ended = await self._finish(child, files)
             text = output.finish()
         if not limit.cancelled_caught:
             code = ended
         return ExecResult(code, text)
 
-    def _spawn(self, spec: Path, pid_file: Path, output: int) -> Child:
-        arguments = [str(self.program), f"--root={self.root}", "exec", "--process", str(spec)]
-        arguments += ["--pid-file", str(pid_file), self.bundle.id]
+    def _spawn(self, files: ExecFiles, output: int) -> Child:
+        arguments = [str(self.program), f"--root={self.root}", "exec", "--process", str(files.spec)]
+        arguments += ["--pid-file", str(files.pid), self.bundle.id]
         try:
             return self.spawner.spawn(arguments, stdout=output, stderr=output)
         except OSError as error:
             raise RuntimeFailure("exec", f"cannot start {self.program}: {error.strerror}") from error
 
-    async def _finish(self, child: Child, pid_file: Path) -> int:
+    async def _finish(self, child: Child, files: ExecFiles) -> int:
         """Collect the runtime; if it still runs, end it and the command's session first."""
         if pidfd.has_exited(child.pidfd):
             return child.reap()
-        leader = _read_pid(pid_file)
-        if leader is not None:
-            # With runc the command leads its session, with crun a process between runtime and command did.
-            await self._kill_sessions({leader, _session(leader)} - {None})
+        session = Session.find(self.cgroups, self.bundle, files)
+        if session is not None:
+            await session.kill()
             # It reaps the command and ends; killed, it would leave that to process 1.
             with anyio.move_on_after(_REAP_SECONDS):
                 await pidfd.wait_exited(child.pidfd)
         child.kill()
         return await child.wait()
-
-    async def _kill_sessions(self, leaders: set[int | None]) -> None:
-        for _ in range(_KILL_ROUNDS):
-            members = [pid for pid in self.cgroups.pids(self.bundle.cgroup) if _session(pid) in leaders]
-            if not members:
-                return
-            for pid in members:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            await anyio.sleep(_KILL_POLL_SECONDS)
-
-
-def _session(pid: int) -> int | None:
-    stat = process.read_stat(pid)
-    return stat.session if stat and stat.state != "Z" else None
-
-
-def _read_pid(file: Path) -> int | None:
-    with suppress(FileNotFoundError):
-        text = file.read_text().strip()
-        return int(text) if text.isdigit() else None
-    return None

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from tidegate.model.session import ExecRequest, ExecSession
+
 Step = Literal["create", "start", "exec", "remove"]
 
 
@@ -89,6 +91,13 @@ class Container(Protocol):
         self, command: Sequence[str], *, environment: Mapping[str, str], timeout_seconds: float
     ) -> ExecResult:
         """Run a command inside, and end it when the limit passes; output is bounded (stdout and stderr together)."""
+
+    async def attach_exec(self, request: ExecRequest) -> ExecSession:
+        """
+        Run a command inside for somebody who talks to it. Raises SessionFailure.
+
+        It ends with the container, and with our process: what is left of it then is ended by `recover`.
+        """
 
     async def remove(self) -> None:
         """Kill whatever is left, free the runtime's state and the container's cgroup. Idempotent."""

@@ -1,0 +1,101 @@
+"""
+One end of a data channel on an event loop: sends within a window, acknowledges, repeats, hands on in order.
+
+The same for both sides, but for the types of their messages. What carries the frames is given as a function.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+
+import anyio
+from anyio import current_time
+
+from tidegate.channel.message import ACKNOWLEDGE, FIRST, INPUT, LAST, OUTPUT, BadMessage, Message, decode
+from tidegate.channel.payloads import Acknowledge
+from tidegate.channel.reliable import Incoming, Outgoing
+
+WINDOW_BYTES = 256 * 1024
+_LOOK_SECONDS = 0.1
+
+
+class Endpoint:
+    """
+    is_agent: the side that runs the command. send: sends one binary frame; it may wait.
+
+    Frames that come are given to `take`, one after the other.
+    """
+
+    def __init__(
+        self, send: Callable[[bytes], Awaitable[None]], *, is_agent: bool, window_bytes: int = WINDOW_BYTES
+    ) -> None:
+        self._send_frame = send
+        self._theirs = INPUT if is_agent else OUTPUT
+        self._outgoing = Outgoing(OUTPUT if is_agent else INPUT, window_bytes)
+        self._incoming = Incoming()
+        self._changed = anyio.Event()
+        self._order = anyio.Lock()
+
+    async def send(self, payload_type: int, payload: bytes) -> None:
+        """Send a message of the stream; waits while too much is unacknowledged."""
+        async with self._order:
+            while not self._outgoing.has_room:
+                await self._changed.wait()
+            await self._send_frame(self._outgoing.send(payload_type, payload, current_time()))
+
+    async def send_beside(self, kind: str, payload: bytes) -> None:
+        """Send a message that is no part of the stream."""
+        await self._send_frame(Message(kind, payload, flags=FIRST | LAST).encode())
+
+    async def take(self, frame: bytes, has_room: Callable[[], bool] = lambda: True) -> list[Message]:
+        """
+        What a frame brings: messages of the stream in their order, or one beside it.
+
+        has_room: asked whether the next message of the stream can be taken; if not, it will come again. Raises
+        BadMessage.
+        """
+        message = decode(frame)
+        if message.type == ACKNOWLEDGE:
+            content = Acknowledge.decode(message.payload)
+            self._outgoing.acknowledge(content.acknowledged_message_sequence_number, current_time())
+            self._changed.set()
+            self._changed = anyio.Event()
+            return []
+        if message.type != self._theirs:
+            return [message]
+        if message.sequence < 0:
+            raise BadMessage(f"sequence number {message.sequence}")
+        is_taken, ready = self._incoming.arrived(message, has_room=has_room())
+        if is_taken:
+            await self._acknowledge(message)
+        return ready
+
+    async def keep_repeating(self) -> None:
+        """For ever: send again what is not acknowledged in time. Raises GivenUp."""
+        while True:
+            await anyio.sleep(_LOOK_SECONDS)
+            data = self._outgoing.overdue(current_time())
+            if data is not None:
+                await self._send_frame(data)
+
+    async def settle(self, timeout_seconds: float) -> bool:
+        """Wait until all is acknowledged; False when the time is up."""
+        with anyio.move_on_after(timeout_seconds):
+            while not self._outgoing.is_settled:
+                await self._changed.wait()
+            return True
+        return False
+
+    async def _acknowledge(self, message: Message) -> None:
+        content = Acknowledge(
+            acknowledged_message_type=message.type,
+            acknowledged_message_id=str(message.id),
+            acknowledged_message_sequence_number=message.sequence,
+        )
+        await self.send_beside(ACKNOWLEDGE, content.encode())
+
+
+def now_iso() -> str:
+    """For the dates in payloads."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
