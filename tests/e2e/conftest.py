@@ -38,6 +38,12 @@ def ecs(server: ServerProcess) -> Any:
 
 
 @pytest.fixture(scope="session")
+def tidegate(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A boto3 client of Tidegate's own API."""
+    return server.own_client(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
 def network(server: ServerProcess) -> dict[str, Any]:
     """A networkConfiguration that names the default subnets."""
     subnets = server.client("ec2").describe_subnets()["Subnets"]

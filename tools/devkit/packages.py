@@ -36,12 +36,12 @@ RUN_TIME = (
     Package("libnftables1"),
     Package("nftables"),
     Package("skopeo"),
+    Package("busybox-static", without="tidegate exec gives no shell where the image has none"),
     Package("catatonit", without="initProcessEnabled is refused"),
     Package("ca-certificates"),
 )
 IMAGE_BUILDING = (Package("mmdebstrap"),)
 TESTING = (
-    Package("busybox-static"),
     Package("docker-registry", without="tests that pull from a registry are skipped"),
     Package("erofs-utils", without="the check of our erofs files by fsck.erofs is skipped"),
     Package("iproute2"),

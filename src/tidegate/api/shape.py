@@ -127,6 +127,8 @@ class Context:
     user_agent: str = ""
     session: Session | None = None
     """Of temporary credentials."""
+    host: str = ""
+    """By what name, and port, the server was asked: the Host header."""
 
 
 @dataclass(frozen=True, slots=True)

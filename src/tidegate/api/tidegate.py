@@ -19,6 +19,10 @@ class CollectGarbageRequest(Shape, frozen=True, kw_only=True, omit_defaults=True
 class CollectGarbageResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     freed_bytes: Long | None = field(name="freedBytes", default=None)
 
+class ContainerNotRunningException(ServiceError):
+    code = "ContainerNotRunningException"
+    status = 400
+
 class DescribeNodesRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     pass
 
@@ -68,6 +72,10 @@ class InvalidParameterException(ServiceError):
     code = "InvalidParameterException"
     status = 400
 
+class LimitExceededException(ServiceError):
+    code = "LimitExceededException"
+    status = 400
+
 class ListImagesRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     pass
 
@@ -109,9 +117,33 @@ class ServerException(ServiceError):
     code = "ServerException"
     status = 500
 
+class Session(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    session_id: str | None = field(name="sessionId", default=None)
+    stream_url: str | None = field(name="streamUrl", default=None)
+    token_value: Annotated[str, Meta(extra={'sensitive': True})] | None = field(name="tokenValue", default=None)
+
+class StartExecRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    task: Annotated[str, Meta(min_length=1, max_length=4096)]
+    command: Annotated[tuple[Annotated[str, Meta(max_length=131072)], ...], Meta(min_length=1, max_length=4096)]
+    cluster: str | None = None
+    container: str | None = None
+    user: str | None = None
+    working_directory: str | None = field(name="workingDirectory", default=None)
+    environment: dict[Annotated[str, Meta(min_length=1, max_length=4096)], Annotated[str, Meta(max_length=131072, extra={'sensitive': True})]] | None = None
+    terminal: Terminal | None = None
+
+class StartExecResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    task_arn: str | None = field(name="taskArn", default=None)
+    container_name: str | None = field(name="containerName", default=None)
+    session: Session | None = None
+
 class TaskNotFoundException(ServiceError):
     code = "TaskNotFoundException"
     status = 400
+
+class Terminal(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    rows: Annotated[int, Meta(ge=1, le=10000)]
+    columns: Annotated[int, Meta(ge=1, le=10000)]
 
 class Api(Protocol):
     """What serves tidegate: one method an operation."""
@@ -132,6 +164,8 @@ class Api(Protocol):
 
     async def describe_nodes(self, ctx: Context, request: DescribeNodesRequest) -> DescribeNodesResponse: ...
 
+    async def start_exec(self, ctx: Context, request: StartExecRequest) -> StartExecResponse: ...
+
 SERVICE = 'tidegate'
 PROTOCOL = 'json'
 VERSION = '2026-11-23'
@@ -147,6 +181,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("CollectGarbage", "collect_garbage", CollectGarbageRequest, CollectGarbageResponse, (ServerException, ), ''),
     Operation("DescribeTimeline", "describe_timeline", DescribeTimelineRequest, DescribeTimelineResponse, (ServerException, TaskNotFoundException, ), ''),
     Operation("DescribeNodes", "describe_nodes", DescribeNodesRequest, DescribeNodesResponse, (ServerException, ), ''),
+    Operation("StartExec", "start_exec", StartExecRequest, StartExecResponse, (ServerException, InvalidParameterException, TaskNotFoundException, ContainerNotRunningException, LimitExceededException, ), ''),
 )
 UNSERVED = frozenset(
     ''.split()

@@ -15,6 +15,7 @@ COMMANDS = {
     "run": "Run an image as a task.",
     "ps": "List tasks.",
     "describe": "Show a task, and where the time of its launch went.",
+    "exec": "Run a shell or a command in a running container.",
     "logs": "Show what a task's containers wrote.",
     "stop": "Stop tasks.",
     "images": "List the images that are here.",

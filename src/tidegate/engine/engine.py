@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
+from tidegate.model.session import ExecRequest, ExecSession
 from tidegate.model.spec import SecurityGroupSpec, TaskSpec
 from tidegate.model.status import Node, Observation, StopCode
 
@@ -94,6 +95,13 @@ class Engine(Protocol):
 
     def watch(self) -> AsyncIterator[Observation | Gap]:
         """Observations from now on, in order for each task; older ones of the same task may be skipped."""
+
+    async def exec(self, task: str, container: str, request: ExecRequest) -> ExecSession:
+        """
+        Run a command in a running container, for somebody who talks to it.
+
+        Raises SessionFailure; an engine without Cap.EXEC always does.
+        """
 
     async def apply_security_groups(self, groups: Mapping[str, SecurityGroupSpec]) -> None:
         """Make these the rules, all at once; returns when they bind."""

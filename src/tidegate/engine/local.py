@@ -9,6 +9,7 @@ import anyio
 
 from tidegate.engine.engine import Cap, Gap, NoCapacity
 from tidegate.engine.feed import Feed
+from tidegate.model.session import ExecRequest, ExecSession
 from tidegate.model.spec import SecurityGroupSpec, TaskSpec
 from tidegate.model.status import Node, Observation, StopCode
 from tidegate.node.agent.agent import Agent
@@ -70,6 +71,10 @@ class LocalEngine:
     def watch(self) -> AsyncIterator[Observation | Gap]:
         """See Engine."""
         return self._feed.watch()
+
+    async def exec(self, task: str, container: str, request: ExecRequest) -> ExecSession:
+        """See Engine."""
+        return await self._agent.exec(task, container, request)
 
     async def apply_security_groups(self, groups: Mapping[str, SecurityGroupSpec]) -> None:
         """See Engine."""

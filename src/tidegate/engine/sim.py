@@ -18,6 +18,7 @@ from anyio.abc import TaskGroup
 
 from tidegate.engine.engine import BadSpec, Cap, Gap, NoCapacity
 from tidegate.engine.feed import Feed
+from tidegate.model.session import ExecRequest, ExecSession, SessionFailure
 from tidegate.model.spec import ContainerSpec, SecurityGroupSpec, TaskSpec
 from tidegate.model.status import ContainerStatus, LastStatus, Node, Observation, StopCode
 
@@ -132,6 +133,11 @@ class SimEngine:
     def watch(self) -> AsyncIterator[Observation | Gap]:
         """See Engine."""
         return self._feed.watch()
+
+    async def exec(self, task: str, container: str, request: ExecRequest) -> ExecSession:
+        """See Engine: what is simulated has no processes."""
+        await anyio.lowlevel.checkpoint()
+        raise SessionFailure("this engine simulates: there is no process to talk to")
 
     async def apply_security_groups(self, groups: Mapping[str, SecurityGroupSpec]) -> None:
         """See Engine."""

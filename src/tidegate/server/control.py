@@ -1,5 +1,5 @@
 """
-Tidegate's own operations: images, nodes, the launch timeline.
+Tidegate's own operations: images, nodes, the launch timeline; those that lead into a task are in `access`.
 
 They reach into the node, so they stand beside the wiring and not among the services.
 """
@@ -15,6 +15,8 @@ from tidegate.engine.engine import Engine
 from tidegate.model.image import Image
 from tidegate.model.task import Task
 from tidegate.node.image.images import ImageError, ImageNotFound, Images
+from tidegate.server.access import Access
+from tidegate.server.channels.tickets import Tickets
 from tidegate.services.ecs.names import parse_task, task_arn
 from tidegate.store.store import Store
 
@@ -22,12 +24,15 @@ from tidegate.store.store import Store
 class ControlService:
     """Satisfies the generated tidegate `Api`."""
 
-    def __init__(self, store: Store, images: Images, engine: Engine, architecture: str, runtime: str) -> None:
+    def __init__(
+        self, store: Store, images: Images, engine: Engine, architecture: str, runtime: str, tickets: Tickets
+    ) -> None:
         self._store = store
         self._images = images
         self._engine = engine
         self._architecture = architecture
         self._runtime = runtime
+        self.start_exec = Access(store, tickets).start_exec
 
     async def list_images(self, ctx: Context, request: tidegate.ListImagesRequest) -> tidegate.ListImagesResponse:
         """All images, newest first."""

@@ -28,6 +28,7 @@ TABLE = Table(
         "CollectGarbage": Row(),
         "DescribeTimeline": Row(task_resource),
         "DescribeNodes": Row(),
+        "StartExec": Row(task_resource),
     },
     find_tags,
 )

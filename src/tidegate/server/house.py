@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, ip_network
 from typing import Literal
 
@@ -50,6 +50,7 @@ from tidegate.node.runtime.probe import NoRuntime, find_toolchain, plan_spawner
 from tidegate.node.runtime.toolchain import Kind
 from tidegate.node.runtime.trial import Found, find_runtime
 from tidegate.reconcile.loop import TaskLoop
+from tidegate.server.channels.tickets import Tickets
 from tidegate.server.config import Config, ConfigError
 from tidegate.server.statedir import StateDirectory
 from tidegate.services.account import ensure_account, ensure_root_key
@@ -111,6 +112,7 @@ class House:
 
     control: Control
     node: Node
+    tickets: Tickets = field(default_factory=lambda: Tickets(time.monotonic))
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import uvicorn
 
+from tidegate.channel.message import LARGEST_MESSAGE_BYTES as LARGEST_FRAME_BYTES
 from tidegate.wire.connection import guarded
 from tidegate.wire.gate import Gate, Limits
 
@@ -18,6 +19,8 @@ Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 IDLE_SECONDS = 75
 """A connection without a request is closed after so long; clients keep theirs for less."""
 SHUTDOWN_SECONDS = 5
+PONG_SECONDS = 60
+"""A WebSocket whose client does not answer a ping for so long is cut; it may be a person who paused a terminal."""
 CHECK_SECONDS = 1
 """Connections are looked at so often: whether their deadlines have passed."""
 
@@ -32,6 +35,10 @@ async def serving(
         uvicorn.Config(
             application,
             http=guarded(gate),
+            ws="websockets-sansio",
+            ws_max_size=LARGEST_FRAME_BYTES,
+            ws_ping_timeout=PONG_SECONDS,
+            ws_per_message_deflate=False,
             log_config=None,
             access_log=False,
             lifespan="off",

@@ -18,6 +18,7 @@ from tidegate.api import ec2, ecs, logs, secretsmanager, ssm, sts, tidegate
 from tidegate.model.account import AccessKey
 from tidegate.node.network.ranges import pick_cidr
 from tidegate.server.authorization import TABLES
+from tidegate.server.channels.entrance import Entrance
 from tidegate.server.config import Config, ConfigError
 from tidegate.server.control import ControlService
 from tidegate.server.failures import in_words
@@ -60,7 +61,7 @@ async def _serve(config: Config, listener: socket.socket) -> None:
     async with open_house(config, pick_cidr) as house:
         app = application(config, house)
         endpoint = _endpoint(listener)
-        async with serving(app, listener, Limits()):
+        async with serving(Entrance(app, house.tickets, house.node.engine), listener, Limits()):
             _announce(house, endpoint)
             log.info("ready", endpoint=endpoint, ms=round((time.perf_counter() - began) * 1000))
             await _wait_for_signal()
@@ -93,7 +94,10 @@ def services(house: House) -> list[Service]:
         serve_with(secretsmanager, SecretsManager(control.store, control.sealer, time.time)),
         serve_with(ec2, Ec2(control.store, time.time)),
         serve_with(
-            tidegate, ControlService(control.store, node.images, node.engine, node.architecture, node.runtime_name)
+            tidegate,
+            ControlService(
+                control.store, node.images, node.engine, node.architecture, node.runtime_name, house.tickets
+            ),
         ),
     ]
 

@@ -38,10 +38,12 @@ class Authenticator:
 
     def authenticate(self, request: SignedRequest, service: str, request_id: str) -> Context:
         """The context of a request to `service`. Raises SignatureProblem, WireError."""
-        identity = self._identity
+        identity, host = self._identity, request.headers.get("host", "")
         if self._keys is None:
             _refuse_web_pages(request.headers)
-            return Context(identity.account, identity.region, request_id, identity.root, user_id=identity.account)
+            return Context(
+                identity.account, identity.region, request_id, identity.root, user_id=identity.account, host=host
+            )
         claim, key = verify(request, self._keys, identity.region, datetime.now(UTC))
         if claim.scope.service != service:
             raise SignatureProblem("mismatch", f"Credential should be scoped to correct service: '{service}'.")
@@ -56,6 +58,7 @@ class Authenticator:
             request.is_secure,
             request.headers.get("user-agent", ""),
             key.session,
+            host,
         )
 
 

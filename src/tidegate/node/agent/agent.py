@@ -20,6 +20,7 @@ import anyio.to_thread
 import structlog
 from anyio.abc import TaskGroup
 
+from tidegate.model.session import ExecRequest, ExecSession, SessionFailure
 from tidegate.model.spec import TaskSpec
 from tidegate.model.status import LastStatus, Observation
 from tidegate.node.agent.journal import Journal, StopRequest
@@ -106,6 +107,13 @@ class Agent:
             run.record.journal.retire()
             if self._group is not None:
                 self._group.start_soon(anyio.to_thread.run_sync, run.record.journal.remove)
+
+    async def exec(self, task: str, container: str, request: ExecRequest) -> ExecSession:
+        """Run a command in a running container. Raises SessionFailure."""
+        run = self._runs.get(task)
+        if run is None:
+            raise SessionFailure("the task does not run")
+        return await run.attach_exec(container, request)
 
     async def _recover(self) -> None:
         orphans = []

@@ -13,6 +13,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from tidegate.model.image import Image
+from tidegate.model.session import ExecRequest, ExecSession, SessionFailure
 from tidegate.model.spec import ContainerSpec, TaskSpec
 from tidegate.model.status import Health
 from tidegate.node.agent.attempt import Attempt, HealthWatch
@@ -80,6 +81,12 @@ class ContainerRun:
     def last_probe(self) -> ExecResult | None:
         """What the health check came to last, by this process of ours."""
         return self._health.last_probe if self._health is not None else None
+
+    async def attach_exec(self, request: ExecRequest) -> ExecSession:
+        """Run a command in it for somebody who talks to it. Raises SessionFailure."""
+        if self._live is None or self._stage not in (Stage.RUNNING, Stage.STOPPING):
+            raise SessionFailure(f"container {self._spec.name} is not running")
+        return await self._live.attach_exec(request)
 
     def _ran_seconds(self) -> float:
         """From the last start to the exit; the clock of the file system that told the exit may be a bit behind."""

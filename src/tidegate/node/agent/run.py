@@ -15,6 +15,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from tidegate.model.image import Image
+from tidegate.model.session import ExecRequest, ExecSession, SessionFailure
 from tidegate.model.spec import ContainerSpec, TaskSpec
 from tidegate.model.status import LastStatus
 from tidegate.node.agent import plan
@@ -83,6 +84,13 @@ class TaskRun:
             await self._drive(group)
             self._fetching.cancel()
         await self._release()
+
+    async def attach_exec(self, container: str, request: ExecRequest) -> ExecSession:
+        """Run a command in a container that runs. Raises SessionFailure."""
+        found = self._containers.get(container)
+        if found is None:
+            raise SessionFailure(f"the task has no container {container}")
+        return await found.attach_exec(request)
 
     async def abort(self, reason: str) -> None:
         """End a run that went wrong: kill what there is, and give everything back."""

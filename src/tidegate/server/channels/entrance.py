@@ -5,7 +5,7 @@ The door for WebSockets: who names a session that may begin, and then shows its 
     text    {"TokenValue": ...}                            within ten seconds
     ...                                                    what the session's kind speaks
 
-Without a session that may begin there is no upgrade at all. Browsers' pages get nowhere either: the token is not theirs.
+Without a session that may begin there is no upgrade at all. A page in a browser gets nowhere: it has no token.
 """
 
 from __future__ import annotations

@@ -18,16 +18,14 @@ import msgspec
 from anyio import current_time
 
 from tidegate.channel.endpoint import Endpoint, now_iso
+from tidegate.channel.handshake import HandshakeComplete, HandshakeResponse, SessionType, plan_handshake
 from tidegate.channel.message import CHANNEL_CLOSED, BadMessage, Message, PayloadType
 from tidegate.channel.payloads import (
     ChannelClosed,
     Flag,
-    HandshakeComplete,
-    HandshakeResponse,
     decode_flag,
     decode_size,
     encode_exit_code,
-    plan_handshake,
 )
 from tidegate.channel.reliable import GivenUp
 from tidegate.model.session import ByteSource, ExecRequest, ExecSession, SessionFailure
@@ -107,7 +105,7 @@ class ExecChannel:
 
     async def _serve(self) -> None:
         began = current_time()
-        kind = "InteractiveCommands" if self._size else "NonInteractiveCommands"
+        kind: SessionType = "InteractiveCommands" if self._size else "NonInteractiveCommands"
         await self._endpoint.send(PayloadType.HANDSHAKE_REQUEST, plan_handshake(kind).encode())
         with anyio.move_on_after(HANDSHAKE_SECONDS):
             await self._shaken.wait()
@@ -178,7 +176,7 @@ class ExecChannel:
             await anyio.sleep(QUIET_SECONDS / 25)
 
     async def _wait_idle(self) -> str:
-        while (left := self._active_at + IDLE_SECONDS - current_time()) > 0:
+        while (left := self._active_at + IDLE_SECONDS - current_time()) > 0:  # noqa: ASYNC110 - time is what is awaited
             await anyio.sleep(left)
         return f"the session was idle for {IDLE_SECONDS / 60:g} minutes"
 
