@@ -49,6 +49,9 @@ class Identities:
         return self.time
 
     async def put(self, record: Record) -> None:
+        """With the account, if it is the first."""
+        if self.store.get(Account, "account") is None:
+            await self.store.commit(Put(ACCOUNT))
         await self.store.commit(Put(record))
 
     async def remove(self, record: Record) -> None:

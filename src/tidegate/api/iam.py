@@ -10,6 +10,7 @@ from tidegate.api.shape import Context, Integer, Long, Member, Operation, Servic
 
 _ = (Annotated, Any, Literal, Meta, field, Integer, Long, Member, Timestamp)
 
+DeletionTaskStatusType = Literal['SUCCEEDED', 'IN_PROGRESS', 'FAILED', 'NOT_STARTED']
 EntityType = Literal['User', 'Role', 'Group', 'LocalManagedPolicy', 'AWSManagedPolicy']
 PermissionsBoundaryAttachmentType = Literal['PermissionsBoundaryPolicy']
 PolicyUsageType = Literal['PermissionsPolicy', 'PermissionsBoundary']
@@ -165,6 +166,12 @@ class DeleteRolePolicyRequest(Shape, frozen=True, kw_only=True, omit_defaults=Tr
 class DeleteRoleRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     role_name: Annotated[str, Meta(min_length=1, max_length=64, pattern='\\A(?:[\\w+=,.@-]+)\\Z')] = field(name="RoleName")
 
+class DeleteServiceLinkedRoleRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    role_name: Annotated[str, Meta(min_length=1, max_length=64, pattern='\\A(?:[\\w+=,.@-]+)\\Z')] = field(name="RoleName")
+
+class DeleteServiceLinkedRoleResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    deletion_task_id: Annotated[str, Meta(min_length=1, max_length=1000)] = field(name="DeletionTaskId")
+
 class DeleteUserPermissionsBoundaryRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     user_name: Annotated[str, Meta(min_length=1, max_length=64, pattern='\\A(?:[\\w+=,.@-]+)\\Z')] = field(name="UserName")
 
@@ -174,6 +181,10 @@ class DeleteUserPolicyRequest(Shape, frozen=True, kw_only=True, omit_defaults=Tr
 
 class DeleteUserRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     user_name: Annotated[str, Meta(min_length=1, max_length=128, pattern='\\A(?:[\\w+=,.@-]+)\\Z')] = field(name="UserName")
+
+class DeletionTaskFailureReasonType(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    reason: Annotated[str, Meta(max_length=1000)] | None = field(name="Reason", default=None)
+    role_usage_list: tuple[RoleUsageType, ...] | None = field(name="RoleUsageList", default=None)
 
 class DetachGroupPolicyRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     group_name: Annotated[str, Meta(min_length=1, max_length=128, pattern='\\A(?:[\\w+=,.@-]+)\\Z')] = field(name="GroupName")
@@ -251,6 +262,13 @@ class GetRoleRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
 
 class GetRoleResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     role: Role = field(name="Role")
+
+class GetServiceLinkedRoleDeletionStatusRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    deletion_task_id: Annotated[str, Meta(min_length=1, max_length=1000)] = field(name="DeletionTaskId")
+
+class GetServiceLinkedRoleDeletionStatusResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    status: DeletionTaskStatusType = field(name="Status")
+    reason: DeletionTaskFailureReasonType | None = field(name="Reason", default=None)
 
 class GetUserPolicyRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     user_name: Annotated[str, Meta(min_length=1, max_length=128, pattern='\\A(?:[\\w+=,.@-]+)\\Z')] = field(name="UserName")
@@ -604,6 +622,10 @@ class RoleLastUsed(Shape, frozen=True, kw_only=True, omit_defaults=True):
     last_used_date: Timestamp | None = field(name="LastUsedDate", default=None)
     region: str | None = field(name="Region", default=None)
 
+class RoleUsageType(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    region: Annotated[str, Meta(min_length=1, max_length=100)] | None = field(name="Region", default=None)
+    resources: tuple[Annotated[str, Meta(min_length=20, max_length=2048)], ...] | None = field(name="Resources", default=None)
+
 class ServiceFailureException(ServiceError):
     code = "ServiceFailure"
     status = 500
@@ -815,6 +837,10 @@ class Api(Protocol):
 
     async def create_service_linked_role(self, ctx: Context, request: CreateServiceLinkedRoleRequest) -> CreateServiceLinkedRoleResponse: ...
 
+    async def delete_service_linked_role(self, ctx: Context, request: DeleteServiceLinkedRoleRequest) -> DeleteServiceLinkedRoleResponse: ...
+
+    async def get_service_linked_role_deletion_status(self, ctx: Context, request: GetServiceLinkedRoleDeletionStatusRequest) -> GetServiceLinkedRoleDeletionStatusResponse: ...
+
     async def create_policy(self, ctx: Context, request: CreatePolicyRequest) -> CreatePolicyResponse: ...
 
     async def get_policy(self, ctx: Context, request: GetPolicyRequest) -> GetPolicyResponse: ...
@@ -928,6 +954,8 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("PutRolePermissionsBoundary", "put_role_permissions_boundary", PutRolePermissionsBoundaryRequest, None, (NoSuchEntityException, InvalidInputException, UnmodifiableEntityException, PolicyNotAttachableException, ServiceFailureException, ), ''),
     Operation("DeleteRolePermissionsBoundary", "delete_role_permissions_boundary", DeleteRolePermissionsBoundaryRequest, None, (NoSuchEntityException, UnmodifiableEntityException, ServiceFailureException, ), ''),
     Operation("CreateServiceLinkedRole", "create_service_linked_role", CreateServiceLinkedRoleRequest, CreateServiceLinkedRoleResponse, (InvalidInputException, LimitExceededException, NoSuchEntityException, ServiceFailureException, ), 'CreateServiceLinkedRoleResult'),
+    Operation("DeleteServiceLinkedRole", "delete_service_linked_role", DeleteServiceLinkedRoleRequest, DeleteServiceLinkedRoleResponse, (NoSuchEntityException, LimitExceededException, ServiceFailureException, ), 'DeleteServiceLinkedRoleResult'),
+    Operation("GetServiceLinkedRoleDeletionStatus", "get_service_linked_role_deletion_status", GetServiceLinkedRoleDeletionStatusRequest, GetServiceLinkedRoleDeletionStatusResponse, (NoSuchEntityException, InvalidInputException, ServiceFailureException, ), 'GetServiceLinkedRoleDeletionStatusResult'),
     Operation("CreatePolicy", "create_policy", CreatePolicyRequest, CreatePolicyResponse, (InvalidInputException, LimitExceededException, EntityAlreadyExistsException, MalformedPolicyDocumentException, ConcurrentModificationException, ServiceFailureException, ), 'CreatePolicyResult'),
     Operation("GetPolicy", "get_policy", GetPolicyRequest, GetPolicyResponse, (NoSuchEntityException, InvalidInputException, ServiceFailureException, ), 'GetPolicyResult'),
     Operation("ListPolicies", "list_policies", ListPoliciesRequest, ListPoliciesResponse, (ServiceFailureException, ), 'ListPoliciesResult'),
@@ -955,7 +983,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("ListAccountAliases", "list_account_aliases", ListAccountAliasesRequest, ListAccountAliasesResponse, (ServiceFailureException, ), 'ListAccountAliasesResult'),
 )
 UNSERVED = frozenset(
-    'AcceptDelegationRequest AcquireRole AddClientIDToOpenIDConnectProvider AssociateDelegationRequest ChangePassword CreateAccountAlias CreateDelegationRequest CreateLoginProfile CreateOpenIDConnectProvider CreateSAMLProvider CreateServiceSpecificCredential CreateVirtualMFADevice DeactivateMFADevice DeleteAccountAlias DeleteAccountPasswordPolicy DeleteLoginProfile DeleteOpenIDConnectProvider DeleteSAMLProvider DeleteSSHPublicKey DeleteServerCertificate DeleteServiceLinkedRole DeleteServiceSpecificCredential DeleteSigningCertificate DeleteVirtualMFADevice DisableOrganizationsRootCredentialsManagement DisableOrganizationsRootSessions DisableOutboundWebIdentityFederation EnableMFADevice EnableOrganizationsRootCredentialsManagement EnableOrganizationsRootSessions EnableOutboundWebIdentityFederation GenerateCredentialReport GenerateOrganizationsAccessReport GenerateServiceLastAccessedDetails GetAccessKeyLastUsed GetAccountAuthorizationDetails GetAccountPasswordPolicy GetAccountProperties GetContextKeysForCustomPolicy GetContextKeysForPrincipalPolicy GetCredentialReport GetDelegationRequest GetHumanReadableSummary GetLoginProfile GetMFADevice GetOpenIDConnectProvider GetOrganizationsAccessReport GetOutboundWebIdentityFederationInfo GetRoleTemplateVersion GetSAMLProvider GetSSHPublicKey GetServerCertificate GetServiceLastAccessedDetails GetServiceLastAccessedDetailsWithEntities GetServiceLinkedRoleDeletionStatus ListDelegationRequests ListMFADeviceTags ListMFADevices ListOpenIDConnectProviderTags ListOpenIDConnectProviders ListOrganizationsFeatures ListPoliciesGrantingServiceAccess ListSAMLProviderTags ListSAMLProviders ListSSHPublicKeys ListServerCertificateTags ListServerCertificates ListServiceSpecificCredentials ListSigningCertificates ListVirtualMFADevices PutAccountProperties RejectDelegationRequest RemoveClientIDFromOpenIDConnectProvider ResetServiceSpecificCredential ResyncMFADevice SendDelegationToken SetSecurityTokenServicePreferences SimulateCustomPolicy SimulatePrincipalPolicy TagMFADevice TagOpenIDConnectProvider TagSAMLProvider TagServerCertificate UntagMFADevice UntagOpenIDConnectProvider UntagSAMLProvider UntagServerCertificate UpdateAccountPasswordPolicy UpdateDelegationRequest UpdateLoginProfile UpdateOpenIDConnectProviderThumbprint UpdateSAMLProvider UpdateSSHPublicKey UpdateServerCertificate UpdateServiceSpecificCredential UpdateSigningCertificate UploadSSHPublicKey UploadServerCertificate UploadSigningCertificate'.split()
+    'AcceptDelegationRequest AcquireRole AddClientIDToOpenIDConnectProvider AssociateDelegationRequest ChangePassword CreateAccountAlias CreateDelegationRequest CreateLoginProfile CreateOpenIDConnectProvider CreateSAMLProvider CreateServiceSpecificCredential CreateVirtualMFADevice DeactivateMFADevice DeleteAccountAlias DeleteAccountPasswordPolicy DeleteLoginProfile DeleteOpenIDConnectProvider DeleteSAMLProvider DeleteSSHPublicKey DeleteServerCertificate DeleteServiceSpecificCredential DeleteSigningCertificate DeleteVirtualMFADevice DisableOrganizationsRootCredentialsManagement DisableOrganizationsRootSessions DisableOutboundWebIdentityFederation EnableMFADevice EnableOrganizationsRootCredentialsManagement EnableOrganizationsRootSessions EnableOutboundWebIdentityFederation GenerateCredentialReport GenerateOrganizationsAccessReport GenerateServiceLastAccessedDetails GetAccessKeyLastUsed GetAccountAuthorizationDetails GetAccountPasswordPolicy GetAccountProperties GetContextKeysForCustomPolicy GetContextKeysForPrincipalPolicy GetCredentialReport GetDelegationRequest GetHumanReadableSummary GetLoginProfile GetMFADevice GetOpenIDConnectProvider GetOrganizationsAccessReport GetOutboundWebIdentityFederationInfo GetRoleTemplateVersion GetSAMLProvider GetSSHPublicKey GetServerCertificate GetServiceLastAccessedDetails GetServiceLastAccessedDetailsWithEntities ListDelegationRequests ListMFADeviceTags ListMFADevices ListOpenIDConnectProviderTags ListOpenIDConnectProviders ListOrganizationsFeatures ListPoliciesGrantingServiceAccess ListSAMLProviderTags ListSAMLProviders ListSSHPublicKeys ListServerCertificateTags ListServerCertificates ListServiceSpecificCredentials ListSigningCertificates ListVirtualMFADevices PutAccountProperties RejectDelegationRequest RemoveClientIDFromOpenIDConnectProvider ResetServiceSpecificCredential ResyncMFADevice SendDelegationToken SetSecurityTokenServicePreferences SimulateCustomPolicy SimulatePrincipalPolicy TagMFADevice TagOpenIDConnectProvider TagSAMLProvider TagServerCertificate UntagMFADevice UntagOpenIDConnectProvider UntagSAMLProvider UntagServerCertificate UpdateAccountPasswordPolicy UpdateDelegationRequest UpdateLoginProfile UpdateOpenIDConnectProviderThumbprint UpdateSAMLProvider UpdateSSHPublicKey UpdateServerCertificate UpdateServiceSpecificCredential UpdateSigningCertificate UploadSSHPublicKey UploadServerCertificate UploadSigningCertificate'.split()
 )
 
 MEMBERS: dict[str, tuple[Member, ...]] = {
@@ -1099,6 +1127,12 @@ MEMBERS: dict[str, tuple[Member, ...]] = {
     'DeleteRoleRequest': (
         Member('RoleName', 'RoleName', 'RoleName', 'string'),
     ),
+    'DeleteServiceLinkedRoleRequest': (
+        Member('RoleName', 'RoleName', 'RoleName', 'string'),
+    ),
+    'DeleteServiceLinkedRoleResponse': (
+        Member('DeletionTaskId', 'DeletionTaskId', 'DeletionTaskId', 'string'),
+    ),
     'DeleteUserPermissionsBoundaryRequest': (
         Member('UserName', 'UserName', 'UserName', 'string'),
     ),
@@ -1108,6 +1142,10 @@ MEMBERS: dict[str, tuple[Member, ...]] = {
     ),
     'DeleteUserRequest': (
         Member('UserName', 'UserName', 'UserName', 'string'),
+    ),
+    'DeletionTaskFailureReasonType': (
+        Member('Reason', 'Reason', 'Reason', 'string'),
+        Member('RoleUsageList', 'RoleUsageList', 'RoleUsageList', 'list', of=Member('member', 'member', 'member', 'structure', of='RoleUsageType')),
     ),
     'DetachGroupPolicyRequest': (
         Member('GroupName', 'GroupName', 'GroupName', 'string'),
@@ -1177,6 +1215,13 @@ MEMBERS: dict[str, tuple[Member, ...]] = {
     ),
     'GetRoleResponse': (
         Member('Role', 'Role', 'Role', 'structure', of='Role'),
+    ),
+    'GetServiceLinkedRoleDeletionStatusRequest': (
+        Member('DeletionTaskId', 'DeletionTaskId', 'DeletionTaskId', 'string'),
+    ),
+    'GetServiceLinkedRoleDeletionStatusResponse': (
+        Member('Status', 'Status', 'Status', 'string'),
+        Member('Reason', 'Reason', 'Reason', 'structure', of='DeletionTaskFailureReasonType'),
     ),
     'GetUserPolicyRequest': (
         Member('UserName', 'UserName', 'UserName', 'string'),
@@ -1509,6 +1554,10 @@ MEMBERS: dict[str, tuple[Member, ...]] = {
     'RoleLastUsed': (
         Member('LastUsedDate', 'LastUsedDate', 'LastUsedDate', 'timestamp'),
         Member('Region', 'Region', 'Region', 'string'),
+    ),
+    'RoleUsageType': (
+        Member('Region', 'Region', 'Region', 'string'),
+        Member('Resources', 'Resources', 'Resources', 'list', of=Member('member', 'member', 'member', 'string')),
     ),
     'SetDefaultPolicyVersionRequest': (
         Member('PolicyArn', 'PolicyArn', 'PolicyArn', 'string'),

@@ -106,6 +106,8 @@ class Session:
     policies: tuple[str, ...] | None = None
     """Documents that must allow as well; None: no such limit."""
     tags: Mapping[str, str] = field(default_factory=dict)
+    transitive: tuple[str, ...] = ()
+    """Keys of the tags that sessions of sessions keep."""
     source_identity: str = ""
 
 

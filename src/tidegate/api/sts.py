@@ -10,6 +10,43 @@ from tidegate.api.shape import Context, Integer, Long, Member, Operation, Servic
 
 _ = (Annotated, Any, Literal, Meta, field, Integer, Long, Member, Timestamp)
 
+class AssumeRoleRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    role_arn: Annotated[str, Meta(min_length=20, max_length=2048, pattern='\\A(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+)\\Z')] = field(name="RoleArn")
+    role_session_name: Annotated[str, Meta(min_length=2, max_length=64, pattern='\\A(?:[\\w+=,.@-]*)\\Z')] = field(name="RoleSessionName")
+    policy_arns: tuple[PolicyDescriptorType, ...] | None = field(name="PolicyArns", default=None)
+    policy: Annotated[str, Meta(min_length=1, pattern='\\A(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z')] | None = field(name="Policy", default=None)
+    duration_seconds: Annotated[int, Meta(ge=900, le=43200)] | None = field(name="DurationSeconds", default=None)
+    tags: Annotated[tuple[Tag, ...], Meta(max_length=50)] | None = field(name="Tags", default=None)
+    transitive_tag_keys: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=128)], ...], Meta(max_length=50)] | None = field(name="TransitiveTagKeys", default=None)
+    external_id: Annotated[str, Meta(min_length=2, max_length=1224, pattern='\\A(?:[\\w+=,.@:\\/-]*)\\Z')] | None = field(name="ExternalId", default=None)
+    serial_number: Annotated[str, Meta(min_length=9, max_length=256, pattern='\\A(?:[\\w+=/:,.@-]*)\\Z')] | None = field(name="SerialNumber", default=None)
+    token_code: Annotated[str, Meta(min_length=6, max_length=6, pattern='\\A(?:[\\d]*)\\Z')] | None = field(name="TokenCode", default=None)
+    source_identity: Annotated[str, Meta(min_length=2, max_length=64, pattern='\\A(?:[\\w+=,.@-]*)\\Z')] | None = field(name="SourceIdentity", default=None)
+    provided_contexts: Annotated[tuple[ProvidedContext, ...], Meta(min_length=1, max_length=5)] | None = field(name="ProvidedContexts", default=None)
+    minimum_session_token_size: Annotated[int, Meta(ge=0, le=4096)] | None = field(name="MinimumSessionTokenSize", default=None)
+
+class AssumeRoleResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    credentials: Credentials | None = field(name="Credentials", default=None)
+    assumed_role_user: AssumedRoleUser | None = field(name="AssumedRoleUser", default=None)
+    packed_policy_size: Annotated[int, Meta(ge=0, le=2147483647)] | None = field(name="PackedPolicySize", default=None)
+    source_identity: Annotated[str, Meta(min_length=2, max_length=64, pattern='\\A(?:[\\w+=,.@-]*)\\Z')] | None = field(name="SourceIdentity", default=None)
+    session_token_utilization: Annotated[int, Meta(ge=0, le=2147483647)] | None = field(name="SessionTokenUtilization", default=None)
+    session_token_size: Annotated[int, Meta(ge=0, le=2147483647)] | None = field(name="SessionTokenSize", default=None)
+
+class AssumedRoleUser(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    assumed_role_id: Annotated[str, Meta(min_length=2, max_length=193, pattern='\\A(?:[\\w+=,.@:-]*)\\Z')] = field(name="AssumedRoleId")
+    arn: Annotated[str, Meta(min_length=20, max_length=2048, pattern='\\A(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+)\\Z')] = field(name="Arn")
+
+class Credentials(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    access_key_id: Annotated[str, Meta(min_length=16, max_length=128, pattern='\\A(?:[\\w]*)\\Z')] = field(name="AccessKeyId")
+    secret_access_key: Annotated[str, Meta(extra={'sensitive': True})] = field(name="SecretAccessKey")
+    session_token: str = field(name="SessionToken")
+    expiration: Timestamp = field(name="Expiration")
+
+class ExpiredTokenException(ServiceError):
+    code = "ExpiredTokenException"
+    status = 400
+
 class GetCallerIdentityRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     pass
 
@@ -18,10 +55,48 @@ class GetCallerIdentityResponse(Shape, frozen=True, kw_only=True, omit_defaults=
     account: str | None = field(name="Account", default=None)
     arn: Annotated[str, Meta(min_length=20, max_length=2048, pattern='\\A(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+)\\Z')] | None = field(name="Arn", default=None)
 
+class GetSessionTokenRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    duration_seconds: Annotated[int, Meta(ge=900, le=129600)] | None = field(name="DurationSeconds", default=None)
+    serial_number: Annotated[str, Meta(min_length=9, max_length=256, pattern='\\A(?:[\\w+=/:,.@-]*)\\Z')] | None = field(name="SerialNumber", default=None)
+    token_code: Annotated[str, Meta(min_length=6, max_length=6, pattern='\\A(?:[\\d]*)\\Z')] | None = field(name="TokenCode", default=None)
+    minimum_session_token_size: Annotated[int, Meta(ge=0, le=4096)] | None = field(name="MinimumSessionTokenSize", default=None)
+
+class GetSessionTokenResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    credentials: Credentials | None = field(name="Credentials", default=None)
+    session_token_utilization: Annotated[int, Meta(ge=0, le=2147483647)] | None = field(name="SessionTokenUtilization", default=None)
+    session_token_size: Annotated[int, Meta(ge=0, le=2147483647)] | None = field(name="SessionTokenSize", default=None)
+
+class MalformedPolicyDocumentException(ServiceError):
+    code = "MalformedPolicyDocument"
+    status = 400
+
+class PackedPolicyTooLargeException(ServiceError):
+    code = "PackedPolicyTooLarge"
+    status = 400
+
+class PolicyDescriptorType(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    arn: Annotated[str, Meta(min_length=20, max_length=2048, pattern='\\A(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+)\\Z')] | None = None
+
+class ProvidedContext(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    provider_arn: Annotated[str, Meta(min_length=20, max_length=2048, pattern='\\A(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+)\\Z')] | None = field(name="ProviderArn", default=None)
+    context_assertion: Annotated[str, Meta(min_length=4, max_length=2048)] | None = field(name="ContextAssertion", default=None)
+
+class RegionDisabledException(ServiceError):
+    code = "RegionDisabledException"
+    status = 403
+
+class Tag(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    key: Annotated[str, Meta(min_length=1, max_length=128)] = field(name="Key")
+    value: Annotated[str, Meta(max_length=256)] = field(name="Value")
+
 class Api(Protocol):
     """What serves sts: one method an operation."""
 
     async def get_caller_identity(self, ctx: Context, request: GetCallerIdentityRequest) -> GetCallerIdentityResponse: ...
+
+    async def assume_role(self, ctx: Context, request: AssumeRoleRequest) -> AssumeRoleResponse: ...
+
+    async def get_session_token(self, ctx: Context, request: GetSessionTokenRequest) -> GetSessionTokenResponse: ...
 
 SERVICE = 'sts'
 PROTOCOL = 'query'
@@ -31,17 +106,74 @@ TARGET_PREFIX = ''
 XML_NAMESPACE = 'https://sts.amazonaws.com/doc/2011-06-15/'
 OPERATIONS: tuple[Operation, ...] = (
     Operation("GetCallerIdentity", "get_caller_identity", GetCallerIdentityRequest, GetCallerIdentityResponse, (), 'GetCallerIdentityResult'),
+    Operation("AssumeRole", "assume_role", AssumeRoleRequest, AssumeRoleResponse, (MalformedPolicyDocumentException, PackedPolicyTooLargeException, RegionDisabledException, ExpiredTokenException, ), 'AssumeRoleResult'),
+    Operation("GetSessionToken", "get_session_token", GetSessionTokenRequest, GetSessionTokenResponse, (RegionDisabledException, ), 'GetSessionTokenResult'),
 )
 UNSERVED = frozenset(
-    'AssumeRole AssumeRoleWithSAML AssumeRoleWithWebIdentity AssumeRoot DecodeAuthorizationMessage GetAccessKeyInfo GetDelegatedAccessToken GetFederationToken GetSessionToken GetWebIdentityToken'.split()
+    'AssumeRoleWithSAML AssumeRoleWithWebIdentity AssumeRoot DecodeAuthorizationMessage GetAccessKeyInfo GetDelegatedAccessToken GetFederationToken GetWebIdentityToken'.split()
 )
 
 MEMBERS: dict[str, tuple[Member, ...]] = {
+    'AssumeRoleRequest': (
+        Member('RoleArn', 'RoleArn', 'RoleArn', 'string'),
+        Member('RoleSessionName', 'RoleSessionName', 'RoleSessionName', 'string'),
+        Member('PolicyArns', 'PolicyArns', 'PolicyArns', 'list', of=Member('member', 'member', 'member', 'structure', of='PolicyDescriptorType')),
+        Member('Policy', 'Policy', 'Policy', 'string'),
+        Member('DurationSeconds', 'DurationSeconds', 'DurationSeconds', 'integer'),
+        Member('Tags', 'Tags', 'Tags', 'list', of=Member('member', 'member', 'member', 'structure', of='Tag')),
+        Member('TransitiveTagKeys', 'TransitiveTagKeys', 'TransitiveTagKeys', 'list', of=Member('member', 'member', 'member', 'string')),
+        Member('ExternalId', 'ExternalId', 'ExternalId', 'string'),
+        Member('SerialNumber', 'SerialNumber', 'SerialNumber', 'string'),
+        Member('TokenCode', 'TokenCode', 'TokenCode', 'string'),
+        Member('SourceIdentity', 'SourceIdentity', 'SourceIdentity', 'string'),
+        Member('ProvidedContexts', 'ProvidedContexts', 'ProvidedContexts', 'list', of=Member('member', 'member', 'member', 'structure', of='ProvidedContext')),
+        Member('MinimumSessionTokenSize', 'MinimumSessionTokenSize', 'MinimumSessionTokenSize', 'integer'),
+    ),
+    'AssumeRoleResponse': (
+        Member('Credentials', 'Credentials', 'Credentials', 'structure', of='Credentials'),
+        Member('AssumedRoleUser', 'AssumedRoleUser', 'AssumedRoleUser', 'structure', of='AssumedRoleUser'),
+        Member('PackedPolicySize', 'PackedPolicySize', 'PackedPolicySize', 'integer'),
+        Member('SourceIdentity', 'SourceIdentity', 'SourceIdentity', 'string'),
+        Member('SessionTokenUtilization', 'SessionTokenUtilization', 'SessionTokenUtilization', 'integer'),
+        Member('SessionTokenSize', 'SessionTokenSize', 'SessionTokenSize', 'integer'),
+    ),
+    'AssumedRoleUser': (
+        Member('AssumedRoleId', 'AssumedRoleId', 'AssumedRoleId', 'string'),
+        Member('Arn', 'Arn', 'Arn', 'string'),
+    ),
+    'Credentials': (
+        Member('AccessKeyId', 'AccessKeyId', 'AccessKeyId', 'string'),
+        Member('SecretAccessKey', 'SecretAccessKey', 'SecretAccessKey', 'string'),
+        Member('SessionToken', 'SessionToken', 'SessionToken', 'string'),
+        Member('Expiration', 'Expiration', 'Expiration', 'timestamp'),
+    ),
     'GetCallerIdentityRequest': (
     ),
     'GetCallerIdentityResponse': (
         Member('UserId', 'UserId', 'UserId', 'string'),
         Member('Account', 'Account', 'Account', 'string'),
         Member('Arn', 'Arn', 'Arn', 'string'),
+    ),
+    'GetSessionTokenRequest': (
+        Member('DurationSeconds', 'DurationSeconds', 'DurationSeconds', 'integer'),
+        Member('SerialNumber', 'SerialNumber', 'SerialNumber', 'string'),
+        Member('TokenCode', 'TokenCode', 'TokenCode', 'string'),
+        Member('MinimumSessionTokenSize', 'MinimumSessionTokenSize', 'MinimumSessionTokenSize', 'integer'),
+    ),
+    'GetSessionTokenResponse': (
+        Member('Credentials', 'Credentials', 'Credentials', 'structure', of='Credentials'),
+        Member('SessionTokenUtilization', 'SessionTokenUtilization', 'SessionTokenUtilization', 'integer'),
+        Member('SessionTokenSize', 'SessionTokenSize', 'SessionTokenSize', 'integer'),
+    ),
+    'PolicyDescriptorType': (
+        Member('arn', 'arn', 'arn', 'string'),
+    ),
+    'ProvidedContext': (
+        Member('ProviderArn', 'ProviderArn', 'ProviderArn', 'string'),
+        Member('ContextAssertion', 'ContextAssertion', 'ContextAssertion', 'string'),
+    ),
+    'Tag': (
+        Member('Key', 'Key', 'Key', 'string'),
+        Member('Value', 'Value', 'Value', 'string'),
     ),
 }

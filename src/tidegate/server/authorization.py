@@ -8,6 +8,7 @@ from tidegate.server import control_authorization
 from tidegate.services.authorization import Table
 from tidegate.services.ec2 import authorization as ec2
 from tidegate.services.ecs import authorization as ecs
+from tidegate.services.iam import operation_needs as iam
 from tidegate.services.logs import authorization as logs
 from tidegate.services.secretsmanager import authorization as secretsmanager
 from tidegate.services.ssm import authorization as ssm
@@ -17,6 +18,7 @@ TABLES: Mapping[str, Table] = {
     "ecs": ecs.TABLE,
     "logs": logs.TABLE,
     "sts": sts.TABLE,
+    "iam": iam.TABLE,
     "ec2": ec2.TABLE,
     "ssm": ssm.TABLE,
     "secretsmanager": secretsmanager.TABLE,

@@ -14,7 +14,7 @@ import anyio
 import structlog
 
 from tidegate import __version__
-from tidegate.api import ec2, ecs, logs, secretsmanager, ssm, sts, tidegate
+from tidegate.api import ec2, ecs, iam, logs, secretsmanager, ssm, sts, tidegate
 from tidegate.model.account import AccessKey
 from tidegate.node.network.ranges import pick_cidr
 from tidegate.server.authorization import TABLES
@@ -30,6 +30,7 @@ from tidegate.server.statedir import Listening
 from tidegate.services.ec2.service import Ec2
 from tidegate.services.ecs.service import Ecs
 from tidegate.services.iam.gate import RequestGate
+from tidegate.services.iam.service import Iam
 from tidegate.services.logs.service import Logs
 from tidegate.services.secretsmanager.service import SecretsManager
 from tidegate.services.ssm.service import Ssm
@@ -89,7 +90,8 @@ def services(house: House) -> list[Service]:
     return [
         serve_with(ecs, Ecs(control.store, time.time)),
         serve_with(logs, Logs(control.store, control.logs.events, time.time)),
-        serve_with(sts, Sts()),
+        serve_with(iam, Iam(control.store, control.sealer, time.time)),
+        serve_with(sts, Sts(control.store, control.sessions, control.authorizer, time.time)),
         serve_with(ssm, Ssm(control.store, control.sealer, time.time)),
         serve_with(secretsmanager, SecretsManager(control.store, control.sealer, time.time)),
         serve_with(ec2, Ec2(control.store, time.time)),
@@ -130,7 +132,8 @@ def _endpoint(listener: socket.socket) -> str:
 def _announce(house: House, endpoint: str) -> None:
     """Say where the server is: to other commands in the state directory, to people once on the terminal."""
     control = house.control
-    key = control.new_key[0] if control.new_key else min(control.store.select(AccessKey), key=lambda k: k.created_at).id
+    roots = (key for key in control.store.select(AccessKey) if not key.user)
+    key = control.new_key[0] if control.new_key else min(roots, key=lambda k: k.created_at).id
     try:
         control.state.write_listening(Listening(endpoint, os.getpid(), key))
     except OSError as error:

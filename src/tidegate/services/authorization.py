@@ -85,6 +85,8 @@ class Table:
     rows: Mapping[str, Row]
     find_tags: Callable[[Ask, str], Mapping[str, str]] = _no_tags
     """The tags of the resource with this ARN."""
+    takes_session_tokens: bool = True
+    """Whether what GetSessionToken gave out (without a second factor, which nobody has here) is good for it."""
     denial: str = "{}"
     """What a refusal is told in, where the service has words around it."""
 

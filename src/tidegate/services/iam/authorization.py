@@ -56,6 +56,11 @@ class Authorizer:
         lowered = {key.lower(): value for key, value in context.items()}
         return decide(grants, Question(action, resource, {**about, **self._circumstances(), **lowered}))
 
+    def caller_context(self, ctx: Context) -> dict[str, Value]:
+        """All condition keys that follow from who asks, how and when."""
+        _, about = self._grants(ctx.principal, ctx.session)
+        return {**about, **self._circumstances(), **self.request_context(ctx)}
+
     def request_context(self, ctx: Context) -> dict[str, Value]:
         """The condition keys that follow from a request, whatever it is about."""
         found: dict[str, Value] = {

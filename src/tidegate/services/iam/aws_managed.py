@@ -7,8 +7,9 @@ They are what the guides say that each permits, in as few words. No record holds
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import cache
+
+from tidegate.model.identity import ManagedPolicy, PolicyVersion
 
 PREFIX = ":iam::aws:policy"
 """What follows the partition in the ARN of such a policy."""
@@ -16,36 +17,40 @@ CREATED_AT = 1_423_180_800.0
 """2015-02-06, when AWS introduced most of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class AwsPolicy:
-    """One of them."""
-
-    name: str
-    path: str
-    document: str
-    description: str
-
-    @property
-    def id(self) -> str:
-        """Follows from the name: ANPA and 17 letters."""
-        letters = "".join(sign for sign in self.name.upper() if sign.isalpha())
-        return "ANPA" + (letters * 3 + "A" * 17)[:17]
-
-
-def find_aws_policy(arn: str) -> AwsPolicy | None:
+def find_aws_policy(arn: str) -> ManagedPolicy | None:
     """By ARN, in any partition."""
     _, _, rest = arn.partition(":")
     _, _, rest = rest.partition(PREFIX)
     return aws_policies().get(rest)
 
 
+def is_aws(policy: ManagedPolicy) -> bool:
+    """Is it one of these, rather than the account's own?"""
+    return aws_policies().get(policy.path + policy.name) is policy
+
+
 @cache
-def aws_policies() -> dict[str, AwsPolicy]:
+def aws_policies() -> dict[str, ManagedPolicy]:
     """By path and name, as ARNs end with them."""
-    made = [
-        AwsPolicy(name, path, _document(*statements), description) for name, path, description, statements in _TABLE
-    ]
+    made = (_policy(*row) for row in _TABLE)
     return {f"{policy.path}{policy.name}": policy for policy in made}
+
+
+def _policy(name: str, path: str, description: str, statements: tuple[dict[str, object], ...]) -> ManagedPolicy:
+    """Its id follows from its name."""
+    letters = "".join(sign for sign in name.upper() if sign.isalpha())
+    version = PolicyVersion(number=1, document=_document(*statements), created_at=CREATED_AT)
+    return ManagedPolicy(
+        name=name,
+        id="ANPA" + (letters + "A" * 17)[:17],
+        path=path,
+        created_at=CREATED_AT,
+        updated_at=CREATED_AT,
+        description=description,
+        versions=(version,),
+        default=1,
+        latest=1,
+    )
 
 
 def _document(*statements: dict[str, object]) -> str:

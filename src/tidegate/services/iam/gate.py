@@ -28,6 +28,8 @@ class RequestGate:
             return table.denial.format(denial(ctx, need, Decision(is_allowed=False)))
         if row.is_free:
             return None
+        if not table.takes_session_tokens and ctx.session is not None and ctx.session.kind != "role":
+            return f"Cannot call {table.prefix.upper()} with the credentials of GetSessionToken."
         request = {**self._authorizer.request_context(ctx), **tag_conditions(arguments)}
         for need in self._needs(Ask(ctx, self._store), table, row, operation, arguments):
             decision = self._authorizer.check_session(

@@ -66,11 +66,11 @@ class Sessions:
             ),
         )
 
-    def hand_out(self, owner: Role | User | None, session: Session) -> SessionCredentials:
-        """Credentials for a session that has been decided on. owner None: the root."""
+    def hand_out(self, owner: Role | User | None, session: Session, least_size: int = 0) -> SessionCredentials:
+        """Credentials for a session that has been decided on. owner None: the root; least_size: of the token."""
         account = self._account
         role_arn = entity_arn(owner, account.id, account.region) if isinstance(owner, Role) else ""
-        return write_token(self._sealer, role_arn, owner.id if owner else account.id, session)
+        return write_token(self._sealer, role_arn, owner.id if owner else account.id, session, least_size)
 
     def open(self, access_key: str, token: str) -> Opened | None:
         """What these credentials are worth, expired or not; None if they are not ours or their owner has gone."""

@@ -71,11 +71,13 @@ async def ensure_session_sealer(store: Store, master: Sealer) -> Sealer:
     return KeySealer(key)
 
 
-def write_token(sealer: Sealer, role_arn: str, owner_id: str, session: Session) -> SessionCredentials:
-    """New credentials for a session."""
+def write_token(
+    sealer: Sealer, role_arn: str, owner_id: str, session: Session, least_size: int = 0
+) -> SessionCredentials:
+    """New credentials for a session. least_size: of the token, for who wants to see if a long one comes through."""
     access_key, secret = new_access_key("ASIA")
     plaintext = zlib.compress(msgspec.msgpack.encode(Contents(secret, owner_id, session)))
-    sealed = sealer.seal(plaintext, _context(access_key))
+    sealed = sealer.seal(plaintext.ljust(least_size * 3 // 4, b"\0"), _context(access_key))
     token = base64.b64encode(sealed).decode()
     return SessionCredentials(role_arn, access_key, secret, token, session.expires_at)
 

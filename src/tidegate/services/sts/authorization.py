@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tidegate.services.authorization import FREE, Row, Table
+from tidegate.services.authorization import FREE, Table
 
 TABLE = Table(
     "sts",
@@ -10,6 +10,5 @@ TABLE = Table(
         "GetCallerIdentity": FREE,
         "GetSessionToken": FREE,
         "AssumeRole": FREE,  # the role's trust policy has a say, so the operation asks
-        "GetAccessKeyInfo": Row(),
     },
 )
