@@ -2,29 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 
-from fakes.identity import ACCOUNT, Identities
+from fakes.served import served
 from tidegate.server.authorization import TABLES
-from tidegate.server.serve import services
 from tidegate.wire.routing import Service
-
-
-class Anything(SimpleNamespace):
-    """Parts that no constructor looks into."""
-
-    def __getattr__(self, name: str) -> Any:
-        return Anything()
-
-
-def served() -> list[Service]:
-    found = Identities()
-    control = Anything(store=found.store, sealer=found.sealer, account=ACCOUNT, sessions=found.sessions)
-    house: Any = Anything(control=control, node=Anything(architecture="x86_64", runtime_name="crun"))
-    return services(house)
 
 
 @pytest.mark.parametrize("service", served(), ids=lambda service: service.api.SERVICE)
