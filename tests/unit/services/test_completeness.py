@@ -19,4 +19,4 @@ def test_operation(service: object, operation: Operation) -> None:
     """It is a coroutine function of the context and the request."""
     method = getattr(service, operation.method)
     assert inspect.iscoroutinefunction(method)
-    assert list(inspect.signature(method).parameters) == ["ctx", "request"]
+    inspect.signature(method).bind(object(), object())
