@@ -11,10 +11,12 @@ from typing import Any, Literal
 import anyio
 
 from tidegate.engine.sim import Behaviour, behaviour_of
+from tidegate.model.execution import RegistryLogin
 from tidegate.model.image import Image, ImageConfig
 from tidegate.model.spec import LogTarget, NetworkSpec, SecurityGroupSpec, TaskSpec
-from tidegate.node.agent.environment import DefinedEnvironment
+from tidegate.node.agent.environment import DefinedEnvironment, EnvironmentSource
 from tidegate.node.agent.parts import LaunchRequest, Parts, PhaseTimer
+from tidegate.node.agent.secrets import NoSecrets, SecretSource
 from tidegate.node.image.images import ImageNotFound, Progress
 from tidegate.node.network.network import NetworkFailure
 from tidegate.node.runtime.runtime import Bundle, Container, ExecResult, Exit, RuntimeFailure
@@ -88,6 +90,11 @@ class World:
         self.rootfs: set[Path] = set()
         self.streams: list[LogTarget] = []
         self.events: list[str] = []
+        self.pulls: list[tuple[str, RegistryLogin | None]] = []
+        self.environments: dict[str, Mapping[str, str]] = {}
+        """Of each container that was created, by its name."""
+        self.environment: EnvironmentSource = DefinedEnvironment()
+        self.secrets: SecretSource = NoSecrets()
         self.cannot_start: set[str] = set()
         self.network_failure: NetworkFailure | None = None
         self.kill_failure: OSError | None = None
@@ -131,11 +138,12 @@ class World:
             network=FakeNetwork(self),
             cgroups=FakeCgroups(self),
             launcher=FakeLauncher(self),
-            environment=DefinedEnvironment(),
+            environment=self.environment,
             output=FakeOutput(),
             sink=FakeSink(self),
             now=self.now,
             boot=self.boot,
+            secrets=self.secrets,
         )
 
 
@@ -160,6 +168,7 @@ class FakeLauncher:
     async def create(self, request: LaunchRequest, phase: PhaseTimer) -> Container:
         async with phase(f"create {request.container.name}"):
             await anyio.sleep(0.01)
+        self.world.environments[request.container.name] = request.container.environment
         self.world.rootfs.add(request.bundle.directory)
         self.world.behaviours[request.bundle.id] = behaviour_of(request.container.image)
         return self._create(request.bundle)
@@ -188,8 +197,16 @@ class FakeImages:
             )
         return None
 
-    async def ensure(self, reference: str, architecture: str, progress: Progress | None = None) -> Image:
+    async def ensure(
+        self,
+        reference: str,
+        architecture: str,
+        progress: Progress | None = None,
+        *,
+        login: RegistryLogin | None = None,
+    ) -> Image:
         await anyio.sleep(0.02)
+        self.world.pulls.append((reference, login))
         if not behaviour_of(reference).can_be_pulled:
             raise ImageNotFound(f"{reference} does not exist")
         self.here.add(reference)

@@ -19,8 +19,8 @@ from tidegate.store.secrets import Sealer
 class SecretServices:
     """`time` is now, in seconds since the epoch; set it to let time pass. `ctx` is who asks."""
 
-    def __init__(self) -> None:
-        self.store = MemoryStore()
+    def __init__(self, store: MemoryStore | None = None) -> None:
+        self.store = store or MemoryStore()
         self.sealer = Sealer(bytes(range(32)))
         self.ctx = CTX
         self.time = 1_700_000_000.0

@@ -240,8 +240,11 @@ MUTATIONS: list[tuple[Callable[[Definition, Container], None], str]] = [
     (_set("healthCheck", {"command": ["CMD", "true"], "retries": 11}), "Invalid setting for container"),
     (_set("logConfiguration", {"logDriver": "syslog"}), "syslog is not a valid log driver."),
     (_set("ulimits", [{"name": "core", "softLimit": 2, "hardLimit": 1}]), "Soft limit exceeds hard limit"),
-    (_set("secrets", [{"name": "no-such-variable", "valueFrom": "p"}]), "Tidegate does not support yet"),
-    (_set("pseudoTerminal", True), "Tidegate does not support yet"),
+    (
+        _set("secrets", [{"name": "no-such-variable", "valueFrom": "a b"}]),
+        "The Systems Manager parameter name specified",
+    ),
+    (_set("credentialSpecs", ["credentialspec:arn"]), "Tidegate does not support yet"),
 ]
 
 

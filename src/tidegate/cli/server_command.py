@@ -19,6 +19,11 @@ from tidegate.server.statedir import DEFAULT_STATE_DIRECTORY
 @click.option("--vpc-cidr", help="The VPC's range, /16 to /24, for a new state directory. [default: a free /16]")
 @click.option("--insecure-no-auth", is_flag=True, help="Accept requests without a signature; on loopback only.")
 @click.option("--insecure-registry", multiple=True, metavar="HOST[:PORT]", help="Pull over plain HTTP from here.")
+@click.option(
+    "--s3-root",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where environment files are, as BUCKET/KEY. [default: s3 in the state directory]",
+)
 @click.option("--strict-capacity", is_flag=True, help="Reserve what tasks declare, instead of counting what they use.")
 @click.option("--reserve-memory", type=click.IntRange(min=0), metavar="MIB", help="Keep so much for the host.")
 @click.option("--runtime", type=click.Choice(["auto", "crun", "runc"]), default="auto", show_default=True)

@@ -99,6 +99,14 @@ class ContainerSpec(Spec, frozen=True, kw_only=True):
     command: tuple[str, ...] | None = None
     environment: dict[str, str] = msgspec.field(default_factory=dict)
     """On top of the image's; overrides already merged."""
+    environment_files: tuple[str, ...] = ()
+    """ARNs of S3 objects, read when it is launched. Below `environment`; of several the first that has a variable."""
+    secrets: dict[str, str] = msgspec.field(default_factory=dict)
+    """Variable -> what its value is read from when it is launched (`model.secret_reference`). Above `environment`."""
+    log_secrets: dict[str, str] = msgspec.field(default_factory=dict)
+    """Option of the log driver -> what its value is read from when it is launched."""
+    repository_credentials: str | None = None
+    """The secret, by ARN or name, with the login for the image's registry."""
     working_directory: str | None = None
     user: str | None = None
     cpu_units: int = 0

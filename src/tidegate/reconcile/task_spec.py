@@ -118,6 +118,12 @@ def _container(
         entry_point=c.entry_point or None,
         command=override.command if override.command is not None else c.command or None,
         environment=environment | _pairs(c.environment) | _pairs(override.environment),
+        environment_files=_files(
+            c.environment_files if override.environment_files is None else override.environment_files
+        ),
+        secrets=_references(c.secrets),
+        log_secrets=_references(c.log_configuration.secret_options if c.log_configuration else None),
+        repository_credentials=c.repository_credentials.credentials_parameter if c.repository_credentials else None,
         working_directory=c.working_directory,
         user=c.user,
         cpu_units=override.cpu if override.cpu is not None else c.cpu or 0,
@@ -152,6 +158,14 @@ def _container(
 
 def _pairs(values: tuple[ecs.KeyValuePair, ...] | None) -> dict[str, str]:
     return {pair.name: pair.value or "" for pair in values or () if pair.name}
+
+
+def _files(files: tuple[ecs.EnvironmentFile, ...] | None) -> tuple[str, ...]:
+    return tuple(file.value for file in files or ())
+
+
+def _references(secrets: tuple[ecs.Secret, ...] | None) -> dict[str, str]:
+    return {secret.name: secret.value_from for secret in secrets or ()}
 
 
 def _health_check(check: ecs.HealthCheck | None) -> HealthCheck | None:

@@ -31,6 +31,8 @@ class Config:
     strict_capacity: bool = False
     reserve_memory: int | None = None
     """MiB; None: by the size of the host."""
+    s3_root: Path | None = None
+    """Where objects of S3 are, as BUCKET/KEY; None: `s3` in the state directory."""
     runtime: Literal["auto", "crun", "runc"] = "auto"
     log_format: Literal["auto", "console", "json"] = "auto"
     verbose: bool = False

@@ -30,9 +30,12 @@ from tidegate.model.status import Observation
 from tidegate.model.task import AttributeRecord, ClientToken, Cluster, Family, Setting, Task, TaskDefinition
 from tidegate.node.agent.agent import Agent
 from tidegate.node.agent.capacity import Capacity
-from tidegate.node.agent.environment import DefinedEnvironment
+from tidegate.node.agent.environment import CombinedEnvironment, DefinedEnvironment
+from tidegate.node.agent.environment_files import FileEnvironment
 from tidegate.node.agent.launcher import HostLauncher
 from tidegate.node.agent.parts import Parts
+from tidegate.node.agent.secrets import SecretEnvironment
+from tidegate.node.image.login import remove_logins
 from tidegate.node.image.skopeo import RegistryOptions
 from tidegate.node.image.store import ImageStore
 from tidegate.node.network.bridge import BridgeNetwork
@@ -55,11 +58,14 @@ from tidegate.server.config import Config, ConfigError
 from tidegate.server.statedir import StateDirectory
 from tidegate.services.account import ensure_account, ensure_root_key
 from tidegate.services.ecs.definitions.operations import TaskDefinitions
+from tidegate.services.execution.objects import ExecutionObjects
+from tidegate.services.execution.secrets import ExecutionSecrets
 from tidegate.services.iam.authorization import Authorizer
 from tidegate.services.iam.sessions import Sessions
 from tidegate.services.iam.tokens import ensure_session_sealer
 from tidegate.services.secretsmanager.deletion import SecretDeletion
 from tidegate.store.logs.store import LogStore
+from tidegate.store.objects import ObjectDirectory
 from tidegate.store.secrets import Sealer
 from tidegate.store.sqlite import SqliteStore
 from tidegate.store.store import StoreError
@@ -173,7 +179,8 @@ async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
     cgroups = TaskCgroups(groups, state.instance)
     found = await choose_runtime(config.runtime, state, groups, mounts)
     runtime = ConmonRuntime(found.tools, state.runtime, groups, found.spawner)
-    registries = RegistryOptions(insecure_registries=frozenset(config.insecure_registry))
+    remove_logins(state.runtime)
+    registries = RegistryOptions(login_directory=state.runtime, insecure_registries=frozenset(config.insecure_registry))
     images = ImageStore(state.images, registries=registries)
     (vpc,) = control.store.select(Vpc)
     network = BridgeNetwork(state.instance, state.network, vpc.cidr)
@@ -181,7 +188,10 @@ async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
     output = OutputReader(sink)
     host = read_host_facts(found.tools, mounts)
     launcher = HostLauncher(runtime, images, host, resolver_lines())
-    parts = Parts(runtime, images, network, cgroups, launcher, DefinedEnvironment(), output, sink, time.time)
+    secrets = ExecutionSecrets(control.store, control.sealer, control.authorizer, time.time)
+    objects = ExecutionObjects(ObjectDirectory(config.s3_root or state.objects), control.store, control.authorizer)
+    environment = CombinedEnvironment(FileEnvironment(objects), DefinedEnvironment(), SecretEnvironment(secrets))
+    parts = Parts(runtime, images, network, cgroups, launcher, environment, output, sink, time.time, secrets=secrets)
     capacity = Capacity(NODE_ID, config.reserve_memory, is_strict=config.strict_capacity)
 
     def make_agent(publish: Callable[[Observation], None]) -> Agent:

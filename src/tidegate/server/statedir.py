@@ -9,6 +9,8 @@ The state directory: everything that one server owns, and how others find the se
     images/           images
     node/             tasks
     network/          namespaces
+    s3/               objects of S3, BUCKET/KEY, if somebody has put any there
+    run/              what lives as long as containers do, in memory
 
 All of it is 0700 and root's.
 """
@@ -65,6 +67,7 @@ class StateDirectory:
         self.images = self.path / "images"
         self.node = self.path / "node"
         self.network = self.path / "network"
+        self.objects = self.path / "s3"
         self.runtime = self.path / "run"
 
     @property

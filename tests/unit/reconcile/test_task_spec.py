@@ -156,3 +156,24 @@ def test_network():
     assert (network.address, network.gateway, network.mac) == ("10.64.0.9", "10.64.0.1", INTERFACE.mac)
     assert network.hostname == "ip-10-64-0-9.eu-north-1.compute.internal"
     assert network.security_groups == ("sg-1",)
+
+
+def test_what_is_fetched_at_launch():
+    """The spec names it: secrets, files, a login, options of the log driver. An override's files replace."""
+    members = {
+        "secrets": [{"name": "S", "valueFrom": "/a/b"}],
+        "environmentFiles": [{"type": "s3", "value": "arn:aws:s3:::b/a.env"}],
+        "repositoryCredentials": {"credentialsParameter": "hub"},
+        "logConfiguration": {
+            "logDriver": "awslogs",
+            "options": {"awslogs-group": "g"},
+            "secretOptions": [{"name": "token", "valueFrom": "t"}],
+        },
+    }
+    found = only(build(members))
+    assert (found.secrets, found.log_secrets) == ({"S": "/a/b"}, {"token": "t"})
+    assert (found.environment_files, found.repository_credentials) == (("arn:aws:s3:::b/a.env",), "hub")
+    other = {"name": "app", "environmentFiles": [{"type": "s3", "value": "arn:aws:s3:::b/b.env"}]}
+    assert only(build(members, {"containerOverrides": [other]})).environment_files == ("arn:aws:s3:::b/b.env",)
+    none = {"name": "app", "environmentFiles": []}
+    assert only(build(members, {"containerOverrides": [none]})).environment_files == ()

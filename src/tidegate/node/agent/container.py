@@ -12,6 +12,7 @@ import msgspec
 import structlog
 from anyio.abc import TaskGroup
 
+from tidegate.model.execution import RegistryLogin
 from tidegate.model.image import Image
 from tidegate.model.session import ExecRequest, ExecSession, SessionFailure
 from tidegate.model.spec import ContainerSpec, TaskSpec
@@ -21,6 +22,7 @@ from tidegate.node.agent.parts import LaunchRequest, Parts
 from tidegate.node.agent.plan import Known, Stage
 from tidegate.node.agent.reasons import LOST, LOST_WITH_HOST, NODE_FAILED, exit_reason, launch_reason
 from tidegate.node.agent.record import TaskRecord
+from tidegate.node.agent.secrets import resolve_login
 from tidegate.node.image.images import ImageError
 from tidegate.node.output.sink import LogTargetMissing
 from tidegate.node.runtime.runtime import Bundle, Container, ExecResult, Exit, RuntimeFailure, RuntimeTimeout
@@ -50,6 +52,8 @@ class ContainerRun:
         self._namespace: Path | None = None
         self._image: Image | None = None
         self._environment: dict[str, str] = {}
+        self.login: RegistryLogin | None = None
+        """For the image's registry; known once it is prepared."""
         self._live: Container | None = None
         self._attempt: Attempt | None = None
         self._health: HealthWatch | None = None
@@ -115,6 +119,7 @@ class ContainerRun:
             self._stop_with(None, LOST)
         else:
             self._environment = dict(await self._parts.environment.resolve(self._task, self._spec))
+            self.login = await resolve_login(self._parts.secrets, self._task, self._spec)
 
     async def _open_log(self, was_started: bool) -> None:
         if self._log is None:

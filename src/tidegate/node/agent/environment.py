@@ -30,3 +30,17 @@ class DefinedEnvironment:
     async def resolve(self, task: TaskSpec, container: ContainerSpec) -> Mapping[str, str]:
         """See EnvironmentSource."""
         return container.environment
+
+
+class CombinedEnvironment:
+    """Several sources, one over the other: the last one's value counts."""
+
+    def __init__(self, *sources: EnvironmentSource) -> None:
+        self._sources = sources
+
+    async def resolve(self, task: TaskSpec, container: ContainerSpec) -> Mapping[str, str]:
+        """See EnvironmentSource."""
+        merged: dict[str, str] = {}
+        for source in self._sources:
+            merged |= await source.resolve(task, container)
+        return merged

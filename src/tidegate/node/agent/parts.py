@@ -12,6 +12,7 @@ from tidegate.kernel.process import boot_id
 from tidegate.model.image import Image
 from tidegate.model.spec import ContainerSpec, LogTarget, TaskSpec
 from tidegate.node.agent.environment import EnvironmentSource
+from tidegate.node.agent.secrets import NoSecrets, SecretSource
 from tidegate.node.image.images import Images
 from tidegate.node.network.network import Network
 from tidegate.node.output.sink import LogSink
@@ -92,3 +93,5 @@ class Parts:
     """Seconds since the epoch."""
     boot: str = field(default_factory=boot_id)
     """Tells this start of the host from others."""
+    secrets: SecretSource = field(default_factory=NoSecrets)
+    """For what is not environment: logins of registries, options of log drivers."""

@@ -14,6 +14,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
+from tidegate.model.execution import RegistryLogin
 from tidegate.model.image import Image
 from tidegate.model.session import ExecRequest, ExecSession, SessionFailure
 from tidegate.model.spec import ContainerSpec, TaskSpec
@@ -214,15 +215,16 @@ class TaskRun:
     async def _fetch_images(self) -> None:
         """Have the images, each reference once; those that are here already cost nothing."""
         with self._fetching:
-            wanted: dict[str, list[ContainerSpec]] = {}
+            wanted: dict[tuple[str, RegistryLogin | None], list[ContainerSpec]] = {}
             for container in self.spec.containers:
-                if self._containers[container.name].known.stage is Stage.WAITING:
-                    wanted.setdefault(container.image, []).append(container)
+                run = self._containers[container.name]
+                if run.known.stage is Stage.WAITING:
+                    wanted.setdefault((container.image, run.login), []).append(container)
             async with anyio.create_task_group() as group:
-                for reference, containers in wanted.items():
-                    group.start_soon(self._fetch, reference, containers)
+                for (reference, login), containers in wanted.items():
+                    group.start_soon(self._fetch, reference, login, containers)
 
-    async def _fetch(self, reference: str, containers: list[ContainerSpec]) -> None:
+    async def _fetch(self, reference: str, login: RegistryLogin | None, containers: list[ContainerSpec]) -> None:
         architecture = self.spec.architecture
         image: Image | None = self._parts.images.find(reference, architecture)
         if self.record.observation.pull_started_at is None:
@@ -230,7 +232,7 @@ class TaskRun:
         try:
             if image is None:
                 async with self.record.phase(f"pull {reference}"):
-                    image = await self._parts.images.ensure(reference, architecture)
+                    image = await self._parts.images.ensure(reference, architecture, login=login)
         except ImageError as error:
             for container in containers:
                 self._containers[container.name].give_up(None, pull_reason(error))

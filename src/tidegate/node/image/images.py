@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Literal, Protocol
 
+from tidegate.model.execution import RegistryLogin
 from tidegate.model.image import Image
 
 Progress = Callable[[str], None]
@@ -73,8 +74,19 @@ class Images(Protocol):
     def open(self) -> AbstractAsyncContextManager[None]:
         """Find what is on disk, drop what was half done; mounts may outlive the context."""
 
-    async def ensure(self, reference: str, architecture: str, progress: Progress | None = None) -> Image:
-        """The image, fetched from its registry if it isn't here. Raises ImageError."""
+    async def ensure(
+        self,
+        reference: str,
+        architecture: str,
+        progress: Progress | None = None,
+        *,
+        login: RegistryLogin | None = None,
+    ) -> Image:
+        """
+        The image, fetched from its registry if it isn't here. Raises ImageError.
+
+        login: for the registry; without one it is what this host is logged in with.
+        """
 
     def find(self, reference: str, architecture: str | None = None) -> Image | None:
         """The image if it is here. A short name means what docker means by it: docker.io/library/NAME:latest."""

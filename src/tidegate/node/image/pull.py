@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import anyio
 
+from tidegate.model.execution import RegistryLogin
 from tidegate.node.image.blobs import Blobs
 from tidegate.node.image.catalog import Catalog, ImageRecord
 from tidegate.node.image.document import digest_of
@@ -59,16 +60,18 @@ class Puller:
         self._intake = intake
         self._slots = anyio.CapacityLimiter(at_once)
 
-    async def pull(self, reference: Reference, architecture: str, progress: Progress) -> ImageRecord:
+    async def pull(
+        self, reference: Reference, architecture: str, login: RegistryLogin | None, progress: Progress
+    ) -> ImageRecord:
         """Raises ImageError."""
         async with self._slots:
-            with image_errors("pull the image"):
+            with image_errors("pull the image"), self._skopeo.logged_in(reference, login) as skopeo:
                 progress(f"resolving {reference}")
-                resolved = await resolve(self._skopeo, reference, architecture)
-                return await self._fetch(reference, architecture, resolved, progress)
+                resolved = await resolve(skopeo, reference, architecture)
+                return await self._fetch(skopeo, reference, architecture, resolved, progress)
 
     async def _fetch(
-        self, reference: Reference, architecture: str, resolved: Resolved, progress: Progress
+        self, skopeo: Skopeo, reference: Reference, architecture: str, resolved: Resolved, progress: Progress
     ) -> ImageRecord:
         known = self._catalog.contents.images.get(resolved.digest)
         if known is not None:
@@ -87,7 +90,7 @@ class Puller:
             async def take(digest: str) -> None:
                 await self._intake.unpack(digest, stage, pins)
 
-            download = Download(self._skopeo, self._blobs, stage, resolved.manifest, progress)
+            download = Download(skopeo, self._blobs, stage, resolved.manifest, progress)
             await download.run(reference.with_digest(resolved.digest), take)
             manifest_digest = read_layout(stage / "layout")
             kept = parse_manifest(self._blobs.read(manifest_digest))

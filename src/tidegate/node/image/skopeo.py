@@ -2,20 +2,24 @@
 Runs skopeo, which speaks to registries and knows the archive formats: all of the wire, of authentication and of mirrors
 is its work.
 
-Credentials never pass through here: skopeo reads them from the file that docker or containers-auth.json(5) keep.
+Credentials are in no argument: skopeo reads them from the file that docker or containers-auth.json(5) keep, or from one
+that is made for a task's own login (see `login`).
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import anyio
 
+from tidegate.model.execution import RegistryLogin
 from tidegate.node.image.images import ImageError, PullTimeout
+from tidegate.node.image.login import login_file
 from tidegate.node.image.reference import Reference, is_loopback
 
 _POLICIES = (Path("/etc/containers/policy.json"), Path("~/.config/containers/policy.json"))
@@ -35,6 +39,8 @@ class RegistryOptions:
     """
     None: $REGISTRY_AUTH_FILE, $DOCKER_CONFIG/config.json, then skopeo's own places (~/.docker/config.json among them).
     """
+    login_directory: Path | None = None
+    """Where logins of tasks are while they are used: in memory, closed to others. None: among temporary files."""
     insecure_registries: frozenset[str] = frozenset()
     """HOST[:PORT] of those that may be plain HTTP or have any certificate; those on loopback may always."""
     retries: int = 2
@@ -53,6 +59,15 @@ class Skopeo:
     def __init__(self, options: RegistryOptions, program: str = "skopeo") -> None:
         self.options = options
         self._program = program
+
+    @contextmanager
+    def logged_in(self, reference: Reference, login: RegistryLogin | None) -> Iterator[Skopeo]:
+        """As this one, with a login of its own for the reference's registry. Raises OSError."""
+        if login is None:
+            yield self
+            return
+        with login_file(self.options.login_directory, reference.registry, login) as path:
+            yield Skopeo(replace(self.options, auth_file=path), self._program)
 
     async def inspect_manifest(self, reference: Reference) -> bytes:
         """A manifest or index, as the registry has it. Raises SkopeoFailed, ImageError."""

@@ -18,6 +18,7 @@ from typing import Literal
 
 import anyio
 
+from tidegate.model.execution import RegistryLogin
 from tidegate.model.image import Image, ImageConfig
 from tidegate.node.image.archive import find_archive_kind
 from tidegate.node.image.archives import Archives
@@ -132,7 +133,14 @@ class ImageStore:
         images = [self._catalog.image(record) for record in self._catalog.contents.images.values()]
         return sorted((image for image in images if image.references), key=lambda image: image.created_at, reverse=True)
 
-    async def ensure(self, reference: str, architecture: str, progress: Progress | None = None) -> Image:
+    async def ensure(
+        self,
+        reference: str,
+        architecture: str,
+        progress: Progress | None = None,
+        *,
+        login: RegistryLogin | None = None,
+    ) -> Image:
         """See Images."""
         parsed = parse_reference(reference)
         found = self._catalog.find(str(parsed), architecture)
@@ -141,13 +149,13 @@ class ImageStore:
 
         async def pull(tell: Progress) -> Image:
             try:
-                return self._catalog.image(await self._puller.pull(parsed, architecture, tell))
+                return self._catalog.image(await self._puller.pull(parsed, architecture, login, tell))
             except (ImageNotFound, ImageUnreachable) as error:
                 if self._catalog.find(str(parsed), None) is not None:  # an import, or of a registry that is gone
                     raise wrong_platform(architecture) from error
                 raise
 
-        return await self._flights.join((parsed, architecture), pull, progress)
+        return await self._flights.join((parsed, architecture, login), pull, progress)
 
     async def import_archive(
         self, path: Path, reference: str, progress: Progress | None = None, *, config: ImageConfig | None = None

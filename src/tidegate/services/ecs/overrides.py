@@ -12,6 +12,7 @@ from tidegate.services.ecs.definitions.containers import check_containers
 from tidegate.services.ecs.definitions.fargate import check_fargate
 from tidegate.services.ecs.definitions.normalise import is_windows
 from tidegate.services.ecs.definitions.roles import check_roles
+from tidegate.services.ecs.definitions.secrets import check_secrets
 from tidegate.services.ecs.definitions.sizes import check_fargate_size, parse_cpu, parse_memory
 from tidegate.services.ecs.definitions.unsupported import check_supported
 
@@ -44,6 +45,7 @@ def check_overrides(overrides: ecs.TaskOverride | None, definition: ecs.TaskDefi
     result = _apply(checked, definition)
     check_fargate_size(result.cpu, result.memory, windows=is_windows(result.runtime_platform))
     check_containers(result)
+    check_secrets(result)
     check_fargate(result)
     check_supported(result)
     return checked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tidegate.api import ecs
+from tidegate.services.ecs.definitions.secrets import needs_newest_platform
 
 LATEST = "1.4.0"
 _VERSIONS = {None: LATEST, "LATEST": LATEST, "1.4.0": "1.4.0", "1.3.0": "1.3.0"}
@@ -29,6 +30,8 @@ def check_platform(request: ecs.RunTaskRequest, definition: ecs.TaskDefinition) 
         or definition.ephemeral_storage is not None
         or (platform is not None and platform.cpu_architecture == "ARM64")
         or any(volume.efs_volume_configuration is not None for volume in definition.volumes or ())
+        or any(needs_newest_platform(container) for container in definition.container_definitions or ())
+        or any(override.environment_files for override in overrides.container_overrides or ())
     )
     if needs_newer:
         raise ecs.PlatformTaskDefinitionIncompatibilityException(

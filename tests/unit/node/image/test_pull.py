@@ -21,6 +21,7 @@ from fixtures.images import DOCKER_MANIFEST, MadeImage, assemble, digest_of, fil
 from fixtures.imagestore import no_mounts_left, open_store
 from fixtures.registry import PASSWORD, USER, Registry, missing_for_registry, running_registry
 from tidegate.kernel import syscalls
+from tidegate.model.execution import RegistryLogin
 from tidegate.model.image import ImageConfig
 from tidegate.node.image.images import (
     ImageCorrupt,
@@ -246,6 +247,25 @@ async def test_credentials_are_found_where_docker_keeps_them(private: Registry, 
     calls = (tmp_path / "calls").read_text()
     token = json.loads(file.read_text())["auths"][private.host]["auth"]
     assert not any(secret in calls for secret in (USER, PASSWORD, token))
+
+
+async def test_a_task_pulls_with_its_own_login(private: Registry, tmp_path: Path) -> None:
+    """It is in a file 0600 for as long as the pull, and in no argument; a wrong one is refused, here or elsewhere."""
+    image = some_image()
+    reference = private.push("team/login", "v1", image)
+    logins = tmp_path / "logins"
+    logins.mkdir()
+    environment = watch_skopeo(tmp_path, f'stat -c "%a %n" {logins}/.login-* >>{tmp_path}/modes')
+    async with store_in(tmp_path, environment=environment, login_directory=logins) as store:
+        with pytest.raises(ImageUnauthorized):
+            await store.ensure(reference, INTEL, login=RegistryLogin(USER, "wrong"))
+        pulled = await store.ensure(reference, INTEL, login=RegistryLogin(USER, PASSWORD))
+    assert pulled.digest == image.digest
+    assert {line.split()[0] for line in (tmp_path / "modes").read_text().splitlines()} == {"600"}
+    assert list(logins.iterdir()) == []
+    calls = (tmp_path / "calls").read_text()
+    assert f"authfile {logins}/.login-" in calls
+    assert not any(secret in calls for secret in (USER, PASSWORD))
 
 
 async def test_a_registry_that_is_not_there_is_unreachable(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fakes.definitions import container
+from fakes.definitions import ROLE, container
 from fakes.services import Services
 from tidegate.api import ecs
 from tidegate.api.shape import ServiceError
@@ -102,6 +102,27 @@ async def test_containers_refused(services: Services, members: dict[str, Any]) -
     """A container that comes out wrong is refused by the same rules as in a definition."""
     with pytest.raises(ecs.ClientException):
         await services.run(overrides=of_web(**members))
+
+
+async def test_files_take_an_execution_role(services: Services) -> None:
+    """Which the override may bring; it is what is asked when the files are read."""
+    given = of_web(environmentFiles=[{"value": "arn:aws:s3:::b/f.env", "type": "s3"}])
+    (task,) = await services.run(overrides={**given, "executionRoleArn": "arn:aws:iam::123456789012:role/execution"})
+    assert task.overrides is not None
+    (web,) = task.overrides.container_overrides or ()
+    assert [file.value for file in web.environment_files or ()] == ["arn:aws:s3:::b/f.env"]
+
+
+async def test_a_variable_can_not_take_a_secrets_place(services: Services) -> None:
+    """With AWS's text."""
+    secret = {"name": "S", "valueFrom": "p"}
+    await services.register(container(secrets=[secret]), family="kept", executionRoleArn=ROLE)
+    with pytest.raises(ecs.ClientException) as caught:
+        await services.run("kept", overrides=of_web(environment=[{"name": "S", "value": "x"}]))
+    assert caught.value.message == (
+        "The secret name must be unique and not shared with any new or existing environment variables set on the "
+        "container, such as 'S'."
+    )
 
 
 async def test_sizes_become_plain(services: Services) -> None:

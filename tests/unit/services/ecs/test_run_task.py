@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fakes.definitions import container
+from fakes.definitions import ROLE, container
 from fakes.services import Services
 from tidegate.api import ecs
 from tidegate.api.shape import ServiceError
@@ -239,6 +239,17 @@ async def test_old_platform(services: Services) -> None:
     assert task.platform_version == "1.4.0"
     with pytest.raises(ecs.PlatformTaskDefinitionIncompatibilityException):
         await services.run(platformVersion="1.3.0", overrides={"cpu": "8192", "memory": "16384"})
+    secret = "arn:aws:secretsmanager:eu-north-1:123456789012:secret:s-AbCdEf"
+    for family, members in (
+        ("whole", {"secrets": [{"name": "S", "valueFrom": secret}]}),
+        ("part", {"secrets": [{"name": "S", "valueFrom": f"{secret}:key::"}]}),
+        ("files", {"environmentFiles": [{"type": "s3", "value": "arn:aws:s3:::b/a.env"}]}),
+    ):
+        await services.register(container(**members), family=family, executionRoleArn=ROLE)
+    await services.run("whole", platformVersion="1.3.0")
+    for family in ("part", "files"):
+        with pytest.raises(ecs.PlatformTaskDefinitionIncompatibilityException):
+            await services.run(family, platformVersion="1.3.0")
 
 
 async def test_tags(services: Services) -> None:

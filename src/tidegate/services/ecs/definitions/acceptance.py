@@ -22,6 +22,7 @@ from tidegate.services.ecs.definitions import (
     placement,
     ports,
     roles,
+    secrets,
     unsupported,
     volumes,
 )
@@ -65,6 +66,7 @@ def _check(definition: ecs.TaskDefinition) -> None:
     volumes.check_volumes(definition)
     linux.check_linux(definition)
     logs.check_logs(definition)
+    secrets.check_secrets(definition)
 
 
 def _check_tags(tags: tuple[ecs.Tag, ...] | None) -> None:

@@ -13,7 +13,6 @@ from tidegate.api import ecs
 
 MAX_CONTAINERS = 10
 MIN_MEMORY_MIB = 6
-MAX_ENVIRONMENT_FILES = 10
 MAX_IGNORED_EXIT_CODES = 50
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
@@ -137,16 +136,6 @@ def _check_environment(container: ecs.ContainerDefinition) -> None:
                 f"set on the container, such as '{secret.name}'."
             )
         taken.add(secret.name)
-    _check_environment_files(container.environment_files or ())
-
-
-def _check_environment_files(files: tuple[ecs.EnvironmentFile, ...]) -> None:
-    if len(files) > MAX_ENVIRONMENT_FILES:
-        raise ecs.ClientException(
-            "The maximum number of environment files was exceeded. Specify ten or less and try again."
-        )
-    if any(not re.fullmatch(r"arn:aws[a-z-]*:s3:::[^/]+/.+", each.value) for each in files):
-        raise ecs.ClientException("Invalid arn syntax.")
 
 
 def _check_restart_policy(container: ecs.ContainerDefinition) -> None:

@@ -61,8 +61,6 @@ TASK_FIELDS: tuple[Unsupported[ecs.TaskDefinition], ...] = (
 )
 
 CONTAINER_FIELDS: tuple[Unsupported[ecs.ContainerDefinition], ...] = (
-    Unsupported("secrets", lambda container: container.secrets),
-    Unsupported("environmentFiles", lambda container: container.environment_files),
     Unsupported("logConfiguration.logDriver", lambda container: _driver(container.log_configuration)),
     Unsupported("logConfiguration.options", lambda container: _options(container.log_configuration)),
     Unsupported(
@@ -70,7 +68,6 @@ CONTAINER_FIELDS: tuple[Unsupported[ecs.ContainerDefinition], ...] = (
         lambda container: container.log_configuration and container.log_configuration.secret_options,
     ),
     Unsupported("firelensConfiguration", lambda container: container.firelens_configuration),
-    Unsupported("repositoryCredentials", lambda container: container.repository_credentials),
     Unsupported("volumesFrom", lambda container: container.volumes_from),
     Unsupported("credentialSpecs", lambda container: container.credential_specs),
     Unsupported("linuxParameters.tmpfs.mountOptions", lambda container: _tmpfs_options(container.linux_parameters)),

@@ -111,6 +111,7 @@ def test_attributes_of_other_launch_types() -> None:
             ],
         ),
         volumes=[{"name": "v", "efsVolumeConfiguration": {"fileSystemId": "fs-1"}}],
+        executionRoleArn=ROLE,
     )
     assert names(request) == {
         AGENT + "privileged-container",

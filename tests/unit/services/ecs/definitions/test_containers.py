@@ -72,11 +72,6 @@ def test_family_is_plain(family: str) -> None:
             "The secret name must be unique and not shared with any new or existing environment variables "
             "set on the container, such as 'B'.",
         ),
-        (
-            {"environmentFiles": [{"type": "s3", "value": f"arn:aws:s3:::bucket/{n}.env"} for n in range(11)]},
-            "The maximum number of environment files was exceeded. Specify ten or less and try again.",
-        ),
-        ({"environmentFiles": [{"type": "s3", "value": "s3://bucket/a.env"}]}, "Invalid arn syntax."),
     ],
 )
 def test_a_fault_in_a_container_is_refused(members: dict[str, Any], message: str) -> None:
