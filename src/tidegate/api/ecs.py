@@ -379,6 +379,14 @@ class FirelensConfiguration(Shape, frozen=True, kw_only=True, omit_defaults=True
     type: FirelensConfigurationType
     options: dict[str, str] | None = None
 
+class GetTaskProtectionRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    cluster: str
+    tasks: tuple[str, ...] | None = None
+
+class GetTaskProtectionResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    protected_tasks: tuple[ProtectedTask, ...] | None = field(name="protectedTasks", default=None)
+    failures: tuple[Failure, ...] | None = None
+
 class HealthCheck(Shape, frozen=True, kw_only=True, omit_defaults=True):
     command: tuple[str, ...]
     interval: Integer | None = None
@@ -568,6 +576,11 @@ class PortMapping(Shape, frozen=True, kw_only=True, omit_defaults=True):
     name: str | None = None
     app_protocol: ApplicationProtocol | None = field(name="appProtocol", default=None)
     container_port_range: str | None = field(name="containerPortRange", default=None)
+
+class ProtectedTask(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    task_arn: str | None = field(name="taskArn", default=None)
+    protection_enabled: bool | None = field(name="protectionEnabled", default=None)
+    expiration_date: Timestamp | None = field(name="expirationDate", default=None)
 
 class ProxyConfiguration(Shape, frozen=True, kw_only=True, omit_defaults=True):
     container_name: str = field(name="containerName")
@@ -872,6 +885,16 @@ class UpdateInProgressException(ServiceError):
     code = "UpdateInProgressException"
     status = 400
 
+class UpdateTaskProtectionRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    cluster: str
+    tasks: tuple[str, ...]
+    protection_enabled: bool = field(name="protectionEnabled")
+    expires_in_minutes: Integer | None = field(name="expiresInMinutes", default=None)
+
+class UpdateTaskProtectionResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    protected_tasks: tuple[ProtectedTask, ...] | None = field(name="protectedTasks", default=None)
+    failures: tuple[Failure, ...] | None = None
+
 class Volume(Shape, frozen=True, kw_only=True, omit_defaults=True):
     name: str | None = None
     host: HostVolumeProperties | None = None
@@ -920,6 +943,10 @@ class Api(Protocol):
 
     async def list_tasks(self, ctx: Context, request: ListTasksRequest) -> ListTasksResponse: ...
 
+    async def get_task_protection(self, ctx: Context, request: GetTaskProtectionRequest) -> GetTaskProtectionResponse: ...
+
+    async def update_task_protection(self, ctx: Context, request: UpdateTaskProtectionRequest) -> UpdateTaskProtectionResponse: ...
+
     async def tag_resource(self, ctx: Context, request: TagResourceRequest) -> TagResourceResponse: ...
 
     async def untag_resource(self, ctx: Context, request: UntagResourceRequest) -> UntagResourceResponse: ...
@@ -965,6 +992,8 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("StopTask", "stop_task", StopTaskRequest, StopTaskResponse, (AccessDeniedException, ServerException, InvalidParameterException, ClientException, ClusterNotFoundException, ), ''),
     Operation("DescribeTasks", "describe_tasks", DescribeTasksRequest, DescribeTasksResponse, (AccessDeniedException, ServerException, InvalidParameterException, ClientException, ClusterNotFoundException, ), ''),
     Operation("ListTasks", "list_tasks", ListTasksRequest, ListTasksResponse, (AccessDeniedException, ServerException, InvalidParameterException, ClientException, ServiceNotFoundException, ClusterNotFoundException, ), ''),
+    Operation("GetTaskProtection", "get_task_protection", GetTaskProtectionRequest, GetTaskProtectionResponse, (AccessDeniedException, ResourceNotFoundException, ServerException, InvalidParameterException, ClientException, ClusterNotFoundException, UnsupportedFeatureException, ), ''),
+    Operation("UpdateTaskProtection", "update_task_protection", UpdateTaskProtectionRequest, UpdateTaskProtectionResponse, (AccessDeniedException, ResourceNotFoundException, ServerException, InvalidParameterException, ClientException, ClusterNotFoundException, UnsupportedFeatureException, ), ''),
     Operation("TagResource", "tag_resource", TagResourceRequest, TagResourceResponse, (AccessDeniedException, LimitExceededException, ResourceNotFoundException, ServerException, InvalidParameterException, ClientException, ClusterNotFoundException, ), ''),
     Operation("UntagResource", "untag_resource", UntagResourceRequest, UntagResourceResponse, (AccessDeniedException, ResourceNotFoundException, ServerException, InvalidParameterException, ClientException, ClusterNotFoundException, ), ''),
     Operation("ListTagsForResource", "list_tags_for_resource", ListTagsForResourceRequest, ListTagsForResourceResponse, (AccessDeniedException, ServerException, InvalidParameterException, ClientException, ClusterNotFoundException, ), ''),
@@ -978,5 +1007,5 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("DiscoverPollEndpoint", "discover_poll_endpoint", DiscoverPollEndpointRequest, DiscoverPollEndpointResponse, (AccessDeniedException, ServerException, InvalidParameterException, ClientException, ), ''),
 )
 UNSERVED = frozenset(
-    'AssociateGatewayWithCluster ContinueServiceDeployment CreateCapacityProvider CreateDaemon CreateExpressGatewayService CreateGateway CreateService CreateTaskSet DeleteCapacityProvider DeleteDaemon DeleteDaemonTaskDefinition DeleteExpressGatewayService DeleteGateway DeleteService DeleteTaskSet DeregisterContainerInstance DescribeCapacityProviders DescribeContainerInstances DescribeDaemon DescribeDaemonDeployments DescribeDaemonRevisions DescribeDaemonTaskDefinition DescribeExpressGatewayService DescribeGateway DescribeGatewayResources DescribeGatewayRoute DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTaskSets DisassociateGatewayFromCluster ExecuteCommand GetTaskProtection ListContainerInstances ListDaemonDeployments ListDaemonTaskDefinitions ListDaemons ListGatewayClusterAssociations ListGatewayRoutes ListGateways ListServiceDeployments ListServices ListServicesByNamespace PutClusterCapacityProviders RegisterContainerInstance RegisterDaemonTaskDefinition StartTask StopServiceDeployment SubmitAttachmentStateChanges SubmitContainerStateChange SubmitTaskStateChange UpdateCapacityProvider UpdateContainerAgent UpdateContainerInstancesState UpdateDaemon UpdateExpressGatewayService UpdateGateway UpdateService UpdateServicePrimaryTaskSet UpdateTaskProtection UpdateTaskSet'.split()
+    'AssociateGatewayWithCluster ContinueServiceDeployment CreateCapacityProvider CreateDaemon CreateExpressGatewayService CreateGateway CreateService CreateTaskSet DeleteCapacityProvider DeleteDaemon DeleteDaemonTaskDefinition DeleteExpressGatewayService DeleteGateway DeleteService DeleteTaskSet DeregisterContainerInstance DescribeCapacityProviders DescribeContainerInstances DescribeDaemon DescribeDaemonDeployments DescribeDaemonRevisions DescribeDaemonTaskDefinition DescribeExpressGatewayService DescribeGateway DescribeGatewayResources DescribeGatewayRoute DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTaskSets DisassociateGatewayFromCluster ExecuteCommand ListContainerInstances ListDaemonDeployments ListDaemonTaskDefinitions ListDaemons ListGatewayClusterAssociations ListGatewayRoutes ListGateways ListServiceDeployments ListServices ListServicesByNamespace PutClusterCapacityProviders RegisterContainerInstance RegisterDaemonTaskDefinition StartTask StopServiceDeployment SubmitAttachmentStateChanges SubmitContainerStateChange SubmitTaskStateChange UpdateCapacityProvider UpdateContainerAgent UpdateContainerInstancesState UpdateDaemon UpdateExpressGatewayService UpdateGateway UpdateService UpdateServicePrimaryTaskSet UpdateTaskSet'.split()
 )

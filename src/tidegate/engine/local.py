@@ -15,6 +15,7 @@ from tidegate.model.status import Node, Observation, StopCode
 from tidegate.node.agent.agent import Agent
 from tidegate.node.agent.capacity import Capacity
 from tidegate.node.agent.journal import StopRequest
+from tidegate.node.endpoint.facts import TaskFacts
 from tidegate.node.network.network import Network
 
 
@@ -63,6 +64,14 @@ class LocalEngine:
         self._agent.forget(task)
         if all(observation.task != task for observation in self._agent.observations()):
             self._feed.forget(task)
+
+    def facts_at(self, address: str) -> TaskFacts | None:
+        """What the task that has the address may be told of itself."""
+        return self._agent.facts_at(address)
+
+    def is_running(self, task: str) -> bool:
+        """Whether it is here and has not stopped."""
+        return self._agent.is_running(task)
 
     def snapshot(self) -> Sequence[Observation]:
         """See Engine."""

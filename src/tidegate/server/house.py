@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, ip_network
 from typing import Literal
@@ -35,19 +35,22 @@ from tidegate.node.agent.environment_files import FileEnvironment
 from tidegate.node.agent.launcher import HostLauncher
 from tidegate.node.agent.parts import Parts
 from tidegate.node.agent.secrets import SecretEnvironment
+from tidegate.node.endpoint.credentials import CredentialsIds, read_node_key
+from tidegate.node.endpoint.environment import EndpointEnvironment
 from tidegate.node.image.login import remove_logins
 from tidegate.node.image.skopeo import RegistryOptions
 from tidegate.node.image.store import ImageStore
 from tidegate.node.network.bridge import BridgeNetwork
 from tidegate.node.network.network import NetworkFailure
 from tidegate.node.network.ranges import find_taken_ranges
-from tidegate.node.network.resolver import resolver_lines
+from tidegate.node.network.resolver import find_resolvers, resolver_lines
 from tidegate.node.output.reader import OutputReader
 from tidegate.node.output.sink import LogSink
 from tidegate.node.runtime.cgroup.cgroups import Cgroups
 from tidegate.node.runtime.cgroup.probe import CgroupMounts, find_cgroups, read_mounts
 from tidegate.node.runtime.cgroup.tasks import TaskCgroups
 from tidegate.node.runtime.conmon import ConmonRuntime
+from tidegate.node.runtime.counters import CounterReader
 from tidegate.node.runtime.oci.host import read_host_facts
 from tidegate.node.runtime.probe import NoRuntime, find_toolchain, plan_spawner
 from tidegate.node.runtime.toolchain import Kind
@@ -55,6 +58,7 @@ from tidegate.node.runtime.trial import Found, find_runtime
 from tidegate.reconcile.loop import TaskLoop
 from tidegate.server.channels.tickets import Tickets
 from tidegate.server.config import Config, ConfigError
+from tidegate.server.endpoint import ControlPlane, serving_endpoint
 from tidegate.server.statedir import StateDirectory
 from tidegate.services.account import ensure_account, ensure_root_key
 from tidegate.services.ecs.definitions.operations import TaskDefinitions
@@ -110,6 +114,8 @@ class Node:
     cgroups: TaskCgroups
     runtime_name: str
     architecture: Literal["x86_64", "arm64"]
+    credentials: CredentialsIds
+    counters: CounterReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +130,11 @@ class House:
 @asynccontextmanager
 async def open_house(config: Config, choose_cidr: Callable[[str], str]) -> AsyncIterator[House]:
     """Everything but HTTP, running. Raises ConfigError."""
-    async with open_control(config, choose_cidr) as control, open_node(config, control) as node:
+    async with (
+        open_control(config, choose_cidr) as control,
+        open_node(config, control) as node,
+        _serving_endpoint(control, node),
+    ):
         loop = TaskLoop(control.store, node.engine, control.account.id, control.account.region, time.time)
         async with anyio.create_task_group() as group:
             group.start_soon(loop.run)
@@ -156,6 +166,18 @@ async def open_control(config: Config, choose_cidr: Callable[[str], str]) -> Asy
             yield Control(state, store, logs, sealer, account, sessions, authorizer, new_key)
     finally:
         await store.close()
+
+
+def _serving_endpoint(control: Control, node: Node) -> AbstractAsyncContextManager[None]:
+    """What tasks find at 169.254.170.2."""
+    return serving_endpoint(
+        node.network.listen_to_tasks(),
+        node.engine,
+        ControlPlane(control.store, control.sessions, control.authorizer),
+        node.counters,
+        node.credentials,
+        find_resolvers(),
+    )
 
 
 def _free_range(cidr: str) -> str:
@@ -190,7 +212,10 @@ async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
     launcher = HostLauncher(runtime, images, host, resolver_lines())
     secrets = ExecutionSecrets(control.store, control.sealer, control.authorizer, time.time)
     objects = ExecutionObjects(ObjectDirectory(config.s3_root or state.objects), control.store, control.authorizer)
-    environment = CombinedEnvironment(FileEnvironment(objects), DefinedEnvironment(), SecretEnvironment(secrets))
+    credentials = CredentialsIds(read_node_key(state.endpoint_key))
+    environment = CombinedEnvironment(
+        FileEnvironment(objects), DefinedEnvironment(), SecretEnvironment(secrets), EndpointEnvironment(credentials)
+    )
     parts = Parts(runtime, images, network, cgroups, launcher, environment, output, sink, time.time, secrets=secrets)
     capacity = Capacity(NODE_ID, config.reserve_memory, is_strict=config.strict_capacity)
 
@@ -201,7 +226,8 @@ async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
     await network.open()
     try:
         async with images.open(), output.open(), engine.open():
-            yield Node(engine, images, network, cgroups, runtime.name, host.architecture)
+            counters = CounterReader(groups, cgroups.container_path, time.time)
+            yield Node(engine, images, network, cgroups, runtime.name, host.architecture, credentials, counters)
     finally:
         await network.close(remove=False)
         found.spawner.close()

@@ -7,7 +7,7 @@ The state directory: everything that one server owns, and how others find the se
     store/            records
     logs/             log streams
     images/           images
-    node/             tasks
+    node/             tasks, and the key behind the ids of their credentials
     network/          namespaces
     s3/               objects of S3, BUCKET/KEY, if somebody has put any there
     run/              what lives as long as containers do, in memory
@@ -66,6 +66,7 @@ class StateDirectory:
         self.logs = self.path / "logs"
         self.images = self.path / "images"
         self.node = self.path / "node"
+        self.endpoint_key = self.node / "endpoint.key"
         self.network = self.path / "network"
         self.objects = self.path / "s3"
         self.runtime = self.path / "run"

@@ -29,6 +29,7 @@ from tidegate.node.agent.parts import Parts
 from tidegate.node.agent.reasons import NODE_FAILED
 from tidegate.node.agent.record import TaskRecord
 from tidegate.node.agent.run import TaskRun
+from tidegate.node.endpoint.facts import TaskFacts
 
 log = structlog.get_logger()
 
@@ -58,6 +59,8 @@ class Agent:
         self._publish = publish
         self._launching = anyio.CapacityLimiter(launches_at_once)
         self._runs: dict[str, TaskRun] = {}
+        self._addresses: dict[str, str] = {}
+        """Of the tasks, by address: the last to have it counts."""
         self._group: TaskGroup | None = None
 
     @asynccontextmanager
@@ -80,6 +83,16 @@ class Agent:
     def tasks(self) -> Sequence[TaskSpec]:
         """What is not STOPPED yet."""
         return [run.spec for run in self._runs.values() if not _is_stopped(run)]
+
+    def facts_at(self, address: str) -> TaskFacts | None:
+        """The task that has the address and has not stopped."""
+        run = self._runs.get(self._addresses.get(address, ""))
+        return None if run is None or _is_stopped(run) else run.facts()
+
+    def is_running(self, task: str) -> bool:
+        """Whether it is known and has not stopped."""
+        run = self._runs.get(task)
+        return run is not None and not _is_stopped(run)
 
     def starting(self) -> int:
         """How many have not come to run yet."""
@@ -104,6 +117,8 @@ class Agent:
         run = self._runs.get(task)
         if run is not None and _is_stopped(run):
             del self._runs[task]
+            if self._addresses.get(run.spec.network.address) == task:
+                del self._addresses[run.spec.network.address]
             run.record.journal.retire()
             if self._group is not None:
                 self._group.start_soon(anyio.to_thread.run_sync, run.record.journal.remove)
@@ -131,6 +146,7 @@ class Agent:
         record = TaskRecord(spec, journal, self._publish, self._parts.now, self._parts.boot)
         run = TaskRun(spec, self._parts, record, self._launching)
         self._runs[spec.id] = run
+        self._addresses[spec.network.address] = spec.id
         self._group.start_soon(self._watch_over, run)
 
     async def _watch_over(self, run: TaskRun) -> None:

@@ -27,6 +27,7 @@ from tidegate.node.agent.parts import Parts
 from tidegate.node.agent.plan import EndTask, Finish, GiveUp, Restart, Stage, Start, Stop
 from tidegate.node.agent.reasons import ESSENTIAL_EXITED, HOST_RESTARTED, NETWORK_TIMEOUT, pull_reason
 from tidegate.node.agent.record import RETRY_SECONDS, TaskRecord
+from tidegate.node.endpoint.facts import Probe, TaskFacts
 from tidegate.node.image.images import ImageError
 from tidegate.node.network.network import NetworkFailure
 from tidegate.node.output.sink import LogTargetMissing
@@ -55,6 +56,15 @@ class TaskRun:
         self._changed = anyio.Event()
         self._fetching = anyio.CancelScope()
         self._containers = {c.name: ContainerRun(spec, c, parts, record, launching, self.wake) for c in spec.containers}
+
+    def facts(self) -> TaskFacts:
+        """What the task may be told of itself."""
+        probes = {
+            name: Probe(output=c.last_probe.output, exit_code=c.last_probe.code)
+            for name, c in self._containers.items()
+            if c.last_probe is not None
+        }
+        return TaskFacts(self.spec, self.record.observation, probes)
 
     def request_stop(self, request: StopRequest) -> None:
         """Stop the task; the first request counts. On a full disk too: after a crash we are asked again."""

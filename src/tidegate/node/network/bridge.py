@@ -53,10 +53,9 @@ class BridgeNetwork:
         """See Network; also finds what an earlier process of ours left, and takes away what it left half done."""
         await self._run(self._wiring.open)
 
-    @property
-    def endpoint(self) -> socket.socket:
-        """Listens at 169.254.170.2:80 to these tasks and to nobody else, from `open` to `close`."""
-        return self._wiring.endpoint.listener
+    def listen_to_tasks(self) -> socket.socket:
+        """A socket that listens at 169.254.170.2:80 to these tasks and to nobody else; for the taking, once open."""
+        return self._wiring.endpoint.listener.dup()
 
     async def attach(self, task: str, spec: NetworkSpec) -> Path:
         """See Network. Raises PortInUse, NetworkFailure (also: the task is attached with another specification)."""

@@ -30,7 +30,7 @@ _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 
 @dataclass(frozen=True, slots=True)
 class EndpointSite:
-    """listener: for the taking, once. inside: a socket to configure the namespace by; link: its interface."""
+    """listener: to be copied. inside: a socket to configure the namespace by; link: its interface."""
 
     listener: socket.socket
     inside: Netlink
@@ -45,7 +45,7 @@ class EndpointSite:
         self.inside.run([links.remove_neighbour(self.link, address)])
 
     def close(self) -> None:
-        """Let go of the namespace; connections that the listener accepted keep it for as long as they last."""
+        """Let go of the namespace; copies of the listener, and connections that they accepted, keep it a while."""
         self.listener.close()
         self.inside.close()
 

@@ -271,6 +271,7 @@ class Wiring:
     def _remove(self) -> None:
         """Take all away; veths go by themselves with their namespaces, and are waited for."""
         self.endpoint.close()
+        self._netlink.run([links.remove_link(self._names.endpoint)])  # whoever serves there may go on holding it
         deadline = time.monotonic() + _LEAVE_SECONDS
         while (ports := self._ports_left()) and time.monotonic() < deadline:
             time.sleep(0.005)

@@ -31,8 +31,8 @@ def task_resource(ask: Ask, request: Any) -> Iterable[str]:
     return (_task_arn(ask, request.task, request.cluster),)
 
 
-def _tasks(ask: Ask, request: ecs.DescribeTasksRequest) -> Iterable[str]:
-    return tuple(_task_arn(ask, task, request.cluster) for task in request.tasks) or ("*",)
+def _tasks(ask: Ask, request: Any) -> Iterable[str]:
+    return tuple(_task_arn(ask, task, request.cluster) for task in request.tasks or ()) or ("*",)
 
 
 def _task_arn(ask: Ask, identifier: str, cluster: str | None) -> str:
@@ -159,6 +159,8 @@ TABLE = Table(
         "StopTask": Row(task_resource, _in_cluster),
         "DescribeTasks": Row(_tasks, _in_cluster),
         "ListTasks": Row(_list_tasks, _in_cluster),
+        "GetTaskProtection": Row(_tasks, _in_cluster),
+        "UpdateTaskProtection": Row(_tasks, _in_cluster),
         "TagResource": _ON_TAGGED,
         "UntagResource": _ON_TAGGED,
         "ListTagsForResource": _ON_TAGGED,

@@ -9,6 +9,7 @@ from tidegate.services.ecs.poll_endpoint import PollEndpoint
 from tidegate.services.ecs.run_task import RunTask
 from tidegate.services.ecs.settings import Settings
 from tidegate.services.ecs.tags import ResourceTags
+from tidegate.services.ecs.task_protection import TaskProtection
 from tidegate.services.ecs.tasks import Tasks
 from tidegate.services.writes import Clock
 from tidegate.store.store import Store
@@ -43,6 +44,10 @@ class Ecs:
         self.stop_task = tasks.stop_task
         self.describe_tasks = tasks.describe_tasks
         self.list_tasks = tasks.list_tasks
+
+        protection = TaskProtection(store, now)
+        self.get_task_protection = protection.get_task_protection
+        self.update_task_protection = protection.update_task_protection
 
         tags = ResourceTags(store, now)
         self.tag_resource = tags.tag_resource

@@ -30,7 +30,7 @@ class Tasks:
     async def stop_task(self, ctx: Context, request: ecs.StopTaskRequest) -> ecs.StopTaskResponse:
         """Make STOPPED what the task should be; a task that is to stop already keeps its first reason."""
         cluster = get_cluster(self._store, ctx, request.cluster)
-        name = _task_id(ctx, request.task, cluster.name)
+        name = task_id(ctx, request.task, cluster.name)
         if request.reason is not None and len(request.reason) > MAX_REASON:
             raise ecs.InvalidParameterException(f"reason can have at most {MAX_REASON} characters.")
 
@@ -64,7 +64,7 @@ class Tasks:
         check_described("tasks", request.tasks)
         with_tags = "TAGS" in (request.include or ())
         found, failures = [], []
-        for name in dict.fromkeys(_task_id(ctx, each, cluster.name) for each in request.tasks):
+        for name in dict.fromkeys(task_id(ctx, each, cluster.name) for each in request.tasks):
             task = self._find(cluster.name, name)
             if task is None:
                 failures.append(ecs.Failure(arn=task_arn(ctx, cluster.name, name), reason="MISSING"))
@@ -98,7 +98,7 @@ class Tasks:
         return describe_task(ctx, task, definition.spec if definition else _NO_DEFINITION, with_tags=with_tags)
 
 
-def _task_id(ctx: Context, identifier: str, cluster: str) -> str:
+def task_id(ctx: Context, identifier: str, cluster: str) -> str:
     """The id in a request's identifier; an ARN must be of the request's cluster."""
     named, task = parse_task(identifier, ctx)
     if named is not None and named != cluster:

@@ -41,8 +41,9 @@ def endpoint(network: BridgeNetwork) -> Iterator[list[str]]:
 
 
 def blocking(network: BridgeNetwork) -> socket.socket:
-    network.endpoint.setblocking(True)
-    return network.endpoint
+    listener = network.listen_to_tasks()
+    listener.setblocking(True)
+    return listener
 
 
 async def test_a_task_is_known_by_its_own_address(network: BridgeNetwork, endpoint: list[str]) -> None:
