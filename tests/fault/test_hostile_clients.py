@@ -98,8 +98,8 @@ def shape_of(answer: bytes) -> str:
 
 
 @pytest.fixture
-def server(work: Workload) -> Iterator[ServerProcess]:
-    yield work.server
+def server(work: Workload) -> ServerProcess:
+    return work.server
 
 
 def resident_kib(server: ServerProcess) -> int:
