@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import stat
-import struct
 import subprocess
 import tarfile
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +15,7 @@ import pytest
 
 from fixtures.images import files_tar, make_image, member, tar_of, write_docker_archive, write_oci_archive
 from fixtures.imagestore import find_mounts, no_mounts_left, open_store, skip_unless_root
+from fixtures.rootfs import exit_with_euid
 from tidegate.model.image import Image, ImageConfig
 from tidegate.node.image.images import ImageCorrupt, ImageError, ImageNotFound
 from tidegate.node.image.layers import FormatName
@@ -156,18 +156,6 @@ async def test_a_setuid_program_of_an_image_works(store: ImageStore, tmp_path: P
     done = subprocess.run(["python3", "-c", script], capture_output=True)
     await store.unmount_rootfs(tmp_path / "task")
     assert (done.returncode, done.stderr) == (0, b"")
-
-
-def exit_with_euid() -> bytes:
-    """The smallest program for the job: exit(geteuid())."""
-    code = bytes.fromhex("b86b000000 0f05 89c7 b83c000000 0f05")
-    size = 120 + len(code)
-    head = (
-        b"\x7fELF\x02\x01\x01"
-        + bytes(9)
-        + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0x400078, 64, 0, 0, 64, 56, 1, 0, 0, 0)
-    )
-    return head + struct.pack("<IIQQQQQQ", 1, 5, 0, 0x400000, 0x400000, size, size, 0x1000) + code
 
 
 async def test_upper_layers_replace_hide_and_add(store: ImageStore, tmp_path: Path) -> None:

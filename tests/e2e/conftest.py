@@ -56,7 +56,7 @@ def run(server: ServerProcess, ecs: Any, network: dict[str, Any], request: pytes
     family = "".join(c if c.isalnum() else "-" for c in request.node.name)[:200]
 
     def run(*containers: dict[str, Any], count: int = 1, **options: Any) -> dict[str, Any]:
-        task = {k: options.pop(k) for k in ("cpu", "memory", "volumes", "pidMode") if k in options}
+        task = {k: options.pop(k) for k in ("cpu", "memory", "volumes", "pidMode", "ephemeralStorage") if k in options}
         definition = ecs.register_task_definition(
             family=family,
             requiresCompatibilities=["FARGATE"],

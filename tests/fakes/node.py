@@ -13,13 +13,14 @@ import anyio
 from tidegate.engine.sim import Behaviour, behaviour_of
 from tidegate.model.execution import RegistryLogin
 from tidegate.model.image import Image, ImageConfig
-from tidegate.model.spec import LogTarget, NetworkSpec, SecurityGroupSpec, TaskSpec
+from tidegate.model.spec import ContainerSpec, LogTarget, NetworkSpec, SecurityGroupSpec, TaskSpec
 from tidegate.node.agent.environment import DefinedEnvironment, EnvironmentSource
 from tidegate.node.agent.parts import LaunchRequest, Parts, PhaseTimer
 from tidegate.node.agent.secrets import NoSecrets, SecretSource
 from tidegate.node.image.images import ImageNotFound, Progress
 from tidegate.node.network.network import NetworkFailure
 from tidegate.node.runtime.runtime import Bundle, Container, ExecResult, Exit, RuntimeFailure
+from tidegate.node.volume.volumes import Bound, StorageUse, VolumeFailure
 
 SIGKILL, SIGTERM = 9, 15
 
@@ -87,6 +88,7 @@ class World:
         self.behaviours: dict[str, Behaviour] = {}
         self.namespaces: set[str] = set()
         self.cgroups: set[str] = set()
+        self.disks: set[str] = set()
         self.rootfs: set[Path] = set()
         self.streams: list[LogTarget] = []
         self.events: list[str] = []
@@ -101,6 +103,7 @@ class World:
         self.hanging: set[str] = set()
         """Steps that never end: attach, start."""
         self.boot = "first"
+        self.volume_failure: VolumeFailure | None = None
         self.health: Callable[[str], bool] = lambda _: True
         self._timers: anyio.abc.TaskGroup | None = None
 
@@ -129,7 +132,7 @@ class World:
             kept.clear()
 
     def is_empty(self) -> bool:
-        return not (self.containers or self.namespaces or self.cgroups or self.rootfs)
+        return not (self.containers or self.namespaces or self.cgroups or self.disks or self.rootfs)
 
     def parts(self) -> Parts:
         return Parts(
@@ -137,6 +140,7 @@ class World:
             images=FakeImages(self),  # type: ignore[arg-type]
             network=FakeNetwork(self),
             cgroups=FakeCgroups(self),
+            volumes=FakeVolumes(self),
             launcher=FakeLauncher(self),
             environment=self.environment,
             output=FakeOutput(),
@@ -247,6 +251,42 @@ class FakeNetwork:
 
     async def close(self, *, remove: bool) -> None:
         await anyio.lowlevel.checkpoint()
+
+
+@dataclass(slots=True)
+class FakeVolumes:
+    world: World
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        yield
+
+    async def prepare(self, task: TaskSpec) -> None:
+        await anyio.lowlevel.checkpoint()
+        if self.world.volume_failure is not None:
+            raise self.world.volume_failure
+        self.world.disks.add(task.id)
+
+    def admit(self, task: TaskSpec, image: Image) -> None:
+        if image.size_bytes > task.ephemeral_storage_gib << 30:
+            raise VolumeFailure("no space left on device")
+
+    async def bind(self, task: TaskSpec, container: ContainerSpec, image: Image, rootfs: Path) -> Bound:
+        raise NotImplementedError("the fake launcher mounts nothing")
+
+    def written(self, task: TaskSpec, container: str) -> Path:
+        return Path("/disks") / task.id / container
+
+    def use(self, task: TaskSpec) -> StorageUse | None:
+        return StorageUse(1, task.ephemeral_storage_gib * 1024) if task.id in self.world.disks else None
+
+    async def release(self, task: TaskSpec) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.world.disks.discard(task.id)
+
+    async def keep_only(self, tasks: set[str]) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.world.disks &= tasks
 
 
 @dataclass(slots=True)

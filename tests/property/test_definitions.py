@@ -223,7 +223,7 @@ MUTATIONS: list[tuple[Callable[[Definition, Container], None], str]] = [
     (_task("ipcMode", "none"), "Fargate compatible task definitions do not support ipcMode"),
     (_task("containerDefinitions", []), "Container list cannot be empty."),
     (_task("tags", []), "Tags can not be empty."),
-    (_task("ephemeralStorage", {"sizeInGiB": 50}), "Tidegate does not support yet"),
+    (_task("ephemeralStorage", {"sizeInGiB": 201}), "EphemeralStorage size should be at most 200"),
     (_none_essential, "Task definition doesn't have any essential container"),
     (_copy_name, "Container names must be unique within a task definition."),
     (_wait_for_itself, "Container dependencies must not form a cycle"),

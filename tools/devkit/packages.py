@@ -37,6 +37,7 @@ RUN_TIME = (
     Package("nftables"),
     Package("skopeo"),
     Package("busybox-static", without="tidegate exec gives no shell where the image has none"),
+    Package("e2fsprogs", without="the disks of tasks are not limited, and ephemeralStorage is refused"),
     Package("catatonit", without="initProcessEnabled is refused"),
     Package("ca-certificates"),
 )

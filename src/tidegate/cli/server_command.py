@@ -27,6 +27,13 @@ from tidegate.server.statedir import DEFAULT_STATE_DIRECTORY
 @click.option("--strict-capacity", is_flag=True, help="Reserve what tasks declare, instead of counting what they use.")
 @click.option("--reserve-memory", type=click.IntRange(min=0), metavar="MIB", help="Keep so much for the host.")
 @click.option("--runtime", type=click.Choice(["auto", "crun", "runc"]), default="auto", show_default=True)
+@click.option(
+    "--scratch",
+    type=click.Choice(["auto", "loop", "unlimited"]),
+    default="auto",
+    show_default=True,
+    help="How the disks of tasks are limited.",
+)
 @click.option("--log-format", type=click.Choice(["auto", "console", "json"]), default="auto", show_default=True)
 @click.option("-v", "--verbose", is_flag=True, help="Log each request.")
 def command(state_dir: Path | None, listen: str, **options: object) -> None:

@@ -34,5 +34,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     """DiffIDs, lowest first."""
     size_bytes: int
     """Of the layers, uncompressed."""
+    packed_bytes: int = 0
+    """Of the layers as they came; 0 for an image of an older store."""
     created_at: float
     """When it came here."""

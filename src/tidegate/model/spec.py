@@ -28,7 +28,11 @@ __all__ = [
     "Ulimit",
 ]
 
-Condition = Literal["START", "COMPLETE", "SUCCESS", "HEALTHY"]
+DEFAULT_STORAGE_GIB = 20
+"""Ephemeral storage of a task that asks for none (Developer Guide, Fargate task ephemeral storage)."""
+
+Condition = Literal["CREATE", "START", "COMPLETE", "SUCCESS", "HEALTHY"]
+"""CREATE is not the API's: it is what taking another container's volumes over comes to, and orders no stop."""
 
 
 class Dependency(Spec, frozen=True, kw_only=True):
@@ -77,6 +81,26 @@ class Mount(Spec, frozen=True, kw_only=True):
     volume: str
     path: str
     read_only: bool = False
+
+
+class VolumesFrom(Spec, frozen=True, kw_only=True):
+    """Mount what another container of the task mounts, its image's volumes included."""
+
+    container: str
+    read_only: bool = False
+
+
+class EfsVolume(Spec, frozen=True, kw_only=True):
+    """A directory of an EFS file system, which outlives the task."""
+
+    name: str
+    file_system: str
+    """fs-..."""
+    directory: str = "/"
+    access_point: str | None = None
+    """fsap-..."""
+    checks_iam: bool = False
+    """The task's role must be allowed to mount it."""
 
 
 class LogTarget(Spec, frozen=True, kw_only=True):
@@ -133,6 +157,7 @@ class ContainerSpec(Spec, frozen=True, kw_only=True):
     ulimits: tuple[Ulimit, ...] = ()
     sysctls: dict[str, str] = msgspec.field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
+    volumes_from: tuple[VolumesFrom, ...] = ()
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     log: LogTarget | None = None
 
@@ -154,8 +179,9 @@ class TaskSpec(Spec, frozen=True, kw_only=True):
     network: NetworkSpec
     volumes: tuple[str, ...] = ()
     """Names of empty directories that live as long as the task."""
+    efs_volumes: tuple[EfsVolume, ...] = ()
     architecture: Literal["x86_64", "arm64"] = "x86_64"
-    ephemeral_storage_gib: int = 20
+    ephemeral_storage_gib: int = DEFAULT_STORAGE_GIB
     shares_process_namespace: bool = False
     task_role: str | None = None
     """ARN: whose credentials the containers may fetch."""

@@ -10,18 +10,16 @@ from tidegate.api import ecs
 from tidegate.model.arn import arn, role_arn
 from tidegate.model.spec import (
     ContainerSpec,
-    Dependency,
     HealthCheck,
     LogTarget,
-    Mount,
     NetworkSpec,
     RestartPolicy,
     TaskSpec,
-    Tmpfs,
     Ulimit,
 )
 from tidegate.model.status import Interface
 from tidegate.model.task import Task, TaskDefinition
+from tidegate.reconcile.task_storage import dependencies_of, memory_mounts, mounts_of, storage_gib, volumes_from
 
 DEFAULT_STOP_TIMEOUT_SECONDS = 30
 DEFAULT_RESTART_ATTEMPT_PERIOD_SECONDS = 300
@@ -51,6 +49,7 @@ def build_task_spec(
         network=_network(task, interface, region),
         volumes=tuple(v.name for v in spec.volumes or () if v.name),
         architecture=architecture_of(spec),
+        ephemeral_storage_gib=storage_gib(task, definition),
         shares_process_namespace=spec.pid_mode == "task",
         task_role=_role(overrides.task_role_arn or spec.task_role_arn, account, region),
         execution_role=_role(overrides.execution_role_arn or spec.execution_role_arn, account, region),
@@ -129,7 +128,7 @@ def _container(
         cpu_units=override.cpu if override.cpu is not None else c.cpu or 0,
         memory_mib=override.memory or c.memory,
         memory_reservation_mib=override.memory_reservation or c.memory_reservation,
-        depends_on=tuple(Dependency(container=d.container_name, condition=d.condition) for d in c.depends_on or ()),
+        depends_on=dependencies_of(c),
         health_check=_health_check(c.health_check),
         start_timeout_seconds=c.start_timeout,
         stop_timeout_seconds=c.stop_timeout if c.stop_timeout is not None else DEFAULT_STOP_TIMEOUT_SECONDS,
@@ -140,17 +139,12 @@ def _container(
         init_process=bool(linux.init_process_enabled),
         capabilities_add=capabilities.add or (),
         capabilities_drop=capabilities.drop or (),
-        tmpfs=tuple(
-            Tmpfs(path=t.container_path, size_mib=t.size, options=t.mount_options or ()) for t in linux.tmpfs or ()
-        ),
+        tmpfs=memory_mounts(linux),
         shared_memory_mib=linux.shared_memory_size or None,
         ulimits=tuple(Ulimit(name=u.name, soft=u.soft_limit, hard=u.hard_limit) for u in c.ulimits or ()),
         sysctls={s.namespace: s.value for s in c.system_controls or () if s.namespace and s.value is not None},
-        mounts=tuple(
-            Mount(volume=m.source_volume, path=m.container_path, read_only=bool(m.read_only))
-            for m in c.mount_points or ()
-            if m.source_volume and m.container_path
-        ),
+        mounts=mounts_of(c),
+        volumes_from=volumes_from(c),
         labels=dict(c.docker_labels or {}),
         log=_log_target(c.log_configuration, c.name or "", task),
     )

@@ -6,21 +6,30 @@ import ctypes.util
 import os
 import platform
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+import anyio
 
 from tidegate.kernel.kvm_probe import probe_kvm
 from tidegate.node.agent.capacity import default_reserve_mib, read_memory
 from tidegate.node.runtime.cgroup.probe import read_mounts
 from tidegate.node.runtime.probe import NoRuntime, find_toolchain
 from tidegate.node.runtime.toolchain import Kind, find_program
+from tidegate.node.volume.probe import choose_scratch
+from tidegate.node.volume.scratch import ScratchKind
 
 State = Literal["ok", "warning", "missing"]
 
 OLDEST_KERNEL = (5, 10)
 LOW_DISK_GIB = 5
+KINDS_OF_SCRATCH: dict[ScratchKind, str] = {
+    "loop": "limited: each a file system of its own, in a sparse file",
+    "unlimited": "not limited: ephemeralStorage is refused",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,7 @@ def examine(state_directory: Path) -> Iterator[Finding]:
     for check in (_supervisor, _init, _nftables, _skopeo, _kvm, _memory):
         yield check()
     yield _disk(state_directory)
+    yield _scratch(state_directory)
 
 
 def _user() -> Finding:
@@ -147,8 +157,28 @@ def _memory() -> Finding:
     return Finding("memory", "ok", found)
 
 
+def _scratch(state_directory: Path) -> Finding:
+    """Made and filled, as at the start of a server."""
+    subject, remedy = "task disks", "apt install e2fsprogs; modprobe loop; in a container: --privileged"
+    if os.geteuid() != 0:
+        return Finding(subject, "warning", "not tried: only root can make one", "run tidegate doctor as root")
+    with tempfile.TemporaryDirectory(dir=_existing(state_directory), prefix=".tidegate-doctor-") as made:
+        try:
+            choice = anyio.run(choose_scratch, Path(made, "scratch"), backend="asyncio")
+        except OSError as error:
+            return Finding(subject, "warning", f"not limited: {error}", remedy)
+    found = KINDS_OF_SCRATCH[choice.scratch.kind]
+    if choice.scratch.kind == "unlimited":
+        return Finding(subject, "warning", f"{found} ({'; '.join(choice.refused)})", remedy)
+    return Finding(subject, "ok", found)
+
+
+def _existing(directory: Path) -> Path:
+    return next(p for p in (directory, *directory.absolute().parents) if p.exists())
+
+
 def _disk(state_directory: Path) -> Finding:
-    place = next(p for p in (state_directory, *state_directory.absolute().parents) if p.exists())
+    place = _existing(state_directory)
     free_gib = shutil.disk_usage(place).free / 2**30
     if free_gib < LOW_DISK_GIB:
         return Finding(

@@ -60,6 +60,7 @@ from tidegate.server.channels.tickets import Tickets
 from tidegate.server.config import Config, ConfigError
 from tidegate.server.endpoint import ControlPlane, serving_endpoint
 from tidegate.server.statedir import StateDirectory
+from tidegate.server.storage import make_volumes
 from tidegate.services.account import ensure_account, ensure_root_key
 from tidegate.services.ecs.definitions.operations import TaskDefinitions
 from tidegate.services.execution.objects import ExecutionObjects
@@ -209,14 +210,17 @@ async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
     sink: LogSink = control.logs.sink
     output = OutputReader(sink)
     host = read_host_facts(found.tools, mounts)
-    launcher = HostLauncher(runtime, images, host, resolver_lines())
+    volumes = await make_volumes(config, state)
+    launcher = HostLauncher(runtime, images, volumes, host, resolver_lines())
     secrets = ExecutionSecrets(control.store, control.sealer, control.authorizer, time.time)
     objects = ExecutionObjects(ObjectDirectory(config.s3_root or state.objects), control.store, control.authorizer)
     credentials = CredentialsIds(read_node_key(state.endpoint_key))
     environment = CombinedEnvironment(
         FileEnvironment(objects), DefinedEnvironment(), SecretEnvironment(secrets), EndpointEnvironment(credentials)
     )
-    parts = Parts(runtime, images, network, cgroups, launcher, environment, output, sink, time.time, secrets=secrets)
+    parts = Parts(
+        runtime, images, network, cgroups, volumes, launcher, environment, output, sink, time.time, secrets=secrets
+    )
     capacity = Capacity(NODE_ID, config.reserve_memory, is_strict=config.strict_capacity)
 
     def make_agent(publish: Callable[[Observation], None]) -> Agent:
@@ -225,7 +229,7 @@ async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
     engine = LocalEngine(make_agent, network, capacity)
     await network.open()
     try:
-        async with images.open(), output.open(), engine.open():
+        async with images.open(), volumes.open(), output.open(), engine.open():
             counters = CounterReader(groups, cgroups.container_path, time.time)
             yield Node(engine, images, network, cgroups, runtime.name, host.architecture, credentials, counters)
     finally:

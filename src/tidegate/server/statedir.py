@@ -9,6 +9,7 @@ The state directory: everything that one server owns, and how others find the se
     images/           images
     node/             tasks, and the key behind the ids of their credentials
     network/          namespaces
+    scratch/          the disks of tasks
     s3/               objects of S3, BUCKET/KEY, if somebody has put any there
     run/              what lives as long as containers do, in memory
 
@@ -68,6 +69,7 @@ class StateDirectory:
         self.node = self.path / "node"
         self.endpoint_key = self.node / "endpoint.key"
         self.network = self.path / "network"
+        self.scratch = self.path / "scratch"
         self.objects = self.path / "s3"
         self.runtime = self.path / "run"
 

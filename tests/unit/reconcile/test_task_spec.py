@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tidegate.api import ecs
-from tidegate.model.spec import ContainerSpec, Dependency, LogTarget, RestartPolicy, TaskSpec
+from tidegate.model.spec import ContainerSpec, Dependency, LogTarget, RestartPolicy, TaskSpec, VolumesFrom
 from tidegate.model.status import Interface, LastStatus, TaskStatus
 from tidegate.model.task import Task, TaskDefinition
 from tidegate.reconcile.task_spec import build_task_spec
@@ -177,3 +177,18 @@ def test_what_is_fetched_at_launch():
     assert only(build(members, {"containerOverrides": [other]})).environment_files == ("arn:aws:s3:::b/b.env",)
     none = {"name": "app", "environmentFiles": []}
     assert only(build(members, {"containerOverrides": [none]})).environment_files == ()
+
+
+def test_ephemeral_storage():
+    """20 GiB, or what the definition says, or what the request says instead."""
+    assert build({}).ephemeral_storage_gib == 20
+    large = {"ephemeralStorage": {"sizeInGiB": 50}}
+    assert build({}, **large).ephemeral_storage_gib == 50
+    assert build({}, {"ephemeralStorage": {"sizeInGiB": 21}}, **large).ephemeral_storage_gib == 21
+
+
+def test_volumes_from():
+    """Taking volumes over makes a container wait until the other has been created."""
+    container = only(build({"volumesFrom": [{"sourceContainer": "db", "readOnly": True}, {"sourceContainer": "db"}]}))
+    assert container.volumes_from == (VolumesFrom(container="db", read_only=True), VolumesFrom(container="db"))
+    assert container.depends_on == (Dependency(container="db", condition="CREATE"),)

@@ -70,6 +70,7 @@ class Agent:
         async with anyio.create_task_group() as group:
             self._group = group
             await self._recover()
+            await self._parts.volumes.keep_only({task.id for task in self.tasks()})
             try:
                 yield
             finally:

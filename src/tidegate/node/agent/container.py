@@ -26,6 +26,7 @@ from tidegate.node.agent.secrets import resolve_login
 from tidegate.node.image.images import ImageError
 from tidegate.node.output.sink import LogTargetMissing
 from tidegate.node.runtime.runtime import Bundle, Container, ExecResult, Exit, RuntimeFailure, RuntimeTimeout
+from tidegate.node.volume.volumes import VolumeFailure
 
 log = structlog.get_logger()
 
@@ -225,14 +226,12 @@ class ContainerRun:
     def _request(self) -> LaunchRequest:
         assert self._image is not None
         assert self._namespace is not None
-        journal = self._record.journal
         return LaunchRequest(
             task=self._task,
             container=msgspec.structs.replace(self._spec, environment=self._environment),
             image=self._image,
             bundle=self.bundle,
             network_namespace=self._namespace,
-            volumes={name: journal.volume(name) for name in self._task.volumes},
         )
 
     async def _start_created(self, live: Container, group: TaskGroup) -> None:
@@ -253,7 +252,7 @@ class ContainerRun:
         code = None if self._ended is None else self._ended.code
         try:
             yield
-        except (RuntimeFailure, ImageError, OSError) as error:
+        except (RuntimeFailure, ImageError, VolumeFailure, OSError) as error:
             self._stop_with(code, launch_reason(error))
 
     def _begin_watch(self, live: Container, group: TaskGroup) -> None:

@@ -4,7 +4,6 @@ The directory of one task: all that the node must remember of it across a crash.
     spec.json          what to run; written before anything else is done
     observations.json  what was said of it, one a line; written before it is said, so that revisions never go back
     stop.json          that it was told to stop, and why
-    volumes/NAME/      its volumes
     c-NAME/            the bundle of one container
 
 Observations are appended: to swap a file in makes some file systems allocate its blocks at once, which takes longer
@@ -102,10 +101,6 @@ class Journal:
     def bundle(self, container: str) -> Path:
         """The directory of a container; the prefix keeps its name apart from ours."""
         return self.directory / f"{BUNDLE_PREFIX}{container}"
-
-    def volume(self, name: str) -> Path:
-        """The directory of a volume."""
-        return self.directory / "volumes" / name
 
     def retire(self) -> None:
         """Give the name free at once; `remove` takes longer. What is retired is not begun again. Raises OSError."""

@@ -17,6 +17,7 @@ from tidegate.node.runtime.oci.config import Site, plan_config, plan_hostname
 from tidegate.node.runtime.oci.host import HostFacts
 from tidegate.node.runtime.oci.user import find_user
 from tidegate.node.runtime.runtime import Bundle, Container, Runtime, RuntimeFailure
+from tidegate.node.volume.volumes import Volumes
 
 log = structlog.get_logger()
 
@@ -24,9 +25,12 @@ log = structlog.get_logger()
 class HostLauncher:
     """Launches with this host's image store and runtime. resolver: the lines of a task's resolv.conf."""
 
-    def __init__(self, runtime: Runtime, images: Images, host: HostFacts, resolver: Sequence[str]) -> None:
+    def __init__(
+        self, runtime: Runtime, images: Images, volumes: Volumes, host: HostFacts, resolver: Sequence[str]
+    ) -> None:
         self._runtime = runtime
         self._images = images
+        self._volumes = volumes
         self._host = host
         self._resolver = resolver
         self._said: set[str] = set()
@@ -34,8 +38,10 @@ class HostLauncher:
     async def create(self, request: LaunchRequest, phase: PhaseTimer) -> Container:
         """See `parts.Launcher`."""
         name = request.container.name
+        written = self._volumes.written(request.task, name)
         async with phase(f"rootfs {name}"):
-            rootfs = await self._images.mount_rootfs(request.image, request.bundle.directory)
+            rootfs = await self._images.mount_rootfs(request.image, request.bundle.directory, written)
+            bound = await self._volumes.bind(request.task, request.container, request.image, rootfs)
             user = find_user(rootfs, request.container.user or request.image.config.user)
             files = self._write_files(request.task, request.bundle)
         site = Site(
@@ -44,9 +50,10 @@ class HostLauncher:
             network_namespace=request.network_namespace,
             user=user,
             files=files,
-            volumes=request.volumes,
+            volumes={volume: Path(place) for volume, place in bound.places.items()},
         )
-        planned = plan_config(request.task, request.container, request.image.config, site, self._host)
+        container = msgspec.structs.replace(request.container, mounts=bound.mounts)
+        planned = plan_config(request.task, container, request.image.config, site, self._host)
         self._say_once(planned.notes)
         async with phase(f"create {name}"):
             return await self._create(request.bundle, planned.config)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from tidegate.node.image.images import Images
 from tidegate.node.network.network import Network
 from tidegate.node.output.sink import LogSink
 from tidegate.node.runtime.runtime import Bundle, Container, Runtime
+from tidegate.node.volume.volumes import Volumes
 
 
 class TaskCgroups(Protocol):
@@ -74,7 +75,6 @@ class LaunchRequest:
     image: Image
     bundle: Bundle
     network_namespace: Path
-    volumes: Mapping[str, Path]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,7 @@ class Parts:
     images: Images
     network: Network
     cgroups: TaskCgroups
+    volumes: Volumes
     launcher: Launcher
     environment: EnvironmentSource
     output: OutputReader

@@ -172,10 +172,14 @@ def _plan_stop(containers: Sequence[ContainerSpec], known: Mapping[str, Known]) 
         if state.stage is Stage.WAITING:
             actions.append(GiveUp(container.name, None, ""))
         elif state.stage is Stage.RUNNING:
-            dependents = [c for c in containers if any(d.container == container.name for d in c.depends_on)]
+            dependents = [c for c in containers if any(_orders_stop(d, container) for d in c.depends_on)]
             if all(known[d.name].stage in (Stage.STOPPED, Stage.WAITING) for d in dependents):
                 actions.append(Stop(container.name))
     return actions
+
+
+def _orders_stop(dependency: Dependency, container: ContainerSpec) -> bool:
+    return dependency.container == container.name and dependency.condition != "CREATE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +195,7 @@ def _judge(dependency: Dependency, spec: ContainerSpec, state: Known, now: float
         return _Verdict(is_met=True)
     if state.stage is Stage.STOPPED:
         return _Verdict(why=_impossible(dependency, _why_never(dependency, state)))
-    if spec.start_timeout_seconds is None or state.started_at is None or dependency.condition == "START":
+    if spec.start_timeout_seconds is None or state.started_at is None or dependency.condition in ("CREATE", "START"):
         return _Verdict()
     deadline = state.started_at + spec.start_timeout_seconds
     if now >= deadline:
@@ -201,7 +205,7 @@ def _judge(dependency: Dependency, spec: ContainerSpec, state: Known, now: float
 
 def _is_met(dependency: Dependency, state: Known) -> bool:
     match dependency.condition:
-        case "START":
+        case "CREATE" | "START":
             return state.has_run
         case "COMPLETE":
             return state.stage is Stage.STOPPED and state.has_run

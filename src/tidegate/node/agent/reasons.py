@@ -17,6 +17,7 @@ from tidegate.node.image.images import (
     WrongPlatform,
 )
 from tidegate.node.runtime.runtime import Exit, RuntimeFailure, RuntimeTimeout
+from tidegate.node.volume.volumes import VolumeFailure
 
 ESSENTIAL_EXITED = "Essential container in task exited"
 HOST_RESTARTED = "The host of the task was restarted."
@@ -30,7 +31,7 @@ NODE_FAILED = "ContainerRuntimeError: the node could not go on"
 _OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 _SUPERVISOR_LOST = "ContainerRuntimeError: the container was killed because its supervisor was lost"
 _REACHED = {"create": "created", "start": "running"}
-_PULL_ADVICE = {
+_PULL_ADVICE: dict[type[Exception], str] = {
     ImageUnauthorized: "Check that the role has the permissions to pull images from the registry.",
     ImageNotFound: "Check whether the image exists.",
     ImageUnreachable: "Check your network configuration.",
@@ -44,8 +45,8 @@ def exit_reason(ended: Exit) -> str:
     return _SUPERVISOR_LOST if ended.supervisor_lost else ""
 
 
-def pull_reason(error: ImageError) -> str:
-    """Of a container whose image can't be had."""
+def pull_reason(error: ImageError | VolumeFailure) -> str:
+    """Of a container whose image can't be had, or has no room on the task's disk."""
     if isinstance(error, PullTimeout):
         return timeout_reason("pulled", error.seconds)
     advice = None if isinstance(error, WrongPlatform) else _PULL_ADVICE.get(type(error))
@@ -53,7 +54,7 @@ def pull_reason(error: ImageError) -> str:
     return f"CannotPullContainerError: {sentence}{error}"
 
 
-def launch_reason(error: RuntimeFailure | ImageError | OSError) -> str:
+def launch_reason(error: RuntimeFailure | ImageError | VolumeFailure | OSError) -> str:
     """Of a container that can't be made, or can't be let run."""
     if isinstance(error, RuntimeTimeout):
         return f"{timeout_reason(_REACHED.get(error.step, error.step), error.seconds)}: {error}"

@@ -31,7 +31,7 @@ from tidegate.node.endpoint.facts import Probe, TaskFacts
 from tidegate.node.image.images import ImageError
 from tidegate.node.network.network import NetworkFailure
 from tidegate.node.output.sink import LogTargetMissing
-from tidegate.node.volume.directory import ensure_volume
+from tidegate.node.volume.volumes import VolumeFailure
 
 log = structlog.get_logger()
 
@@ -132,8 +132,8 @@ class TaskRun:
                 namespace = await self._attach()
             async with record.phase("cgroup"):
                 await parts.cgroups.create(self.spec)
-            for name in self.spec.volumes:
-                ensure_volume(record.journal.volume(name))
+            async with record.phase("disk"):
+                await parts.volumes.prepare(self.spec)
             for container in self._containers.values():
                 await container.prepare(namespace)
         except LogTargetMissing as missing:
@@ -142,7 +142,7 @@ class TaskRun:
             self._fail(str(failure))
         except NetworkTimeout:
             self._fail(NETWORK_TIMEOUT)
-        except (NetworkFailure, OSError) as failure:
+        except (NetworkFailure, VolumeFailure, OSError) as failure:
             self._fail(f"ResourceInitializationError: {failure}")
 
     async def _attach(self) -> Path:
@@ -243,7 +243,8 @@ class TaskRun:
             if image is None:
                 async with self.record.phase(f"pull {reference}"):
                     image = await self._parts.images.ensure(reference, architecture, login=login)
-        except ImageError as error:
+            self._parts.volumes.admit(self.spec, image)
+        except (ImageError, VolumeFailure) as error:
             for container in containers:
                 self._containers[container.name].give_up(None, pull_reason(error))
             return
@@ -264,6 +265,7 @@ class TaskRun:
             for container in self._containers.values():
                 group.start_soon(container.release)
             group.start_soon(parts.network.detach, self.spec.id)
+        await parts.volumes.release(self.spec)
         await parts.cgroups.remove(self.spec.id)
         record.say(last_status=LastStatus.STOPPED, stopped_at=parts.now())
         if record.is_behind:

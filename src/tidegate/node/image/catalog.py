@@ -33,6 +33,8 @@ class ImageRecord(msgspec.Struct, frozen=True):
     blobs: tuple[str, ...]
     """Everything its export needs: manifest, configuration, packed layers."""
     created_at: float
+    packed_bytes: int = 0
+    """Of the packed layers."""
 
 
 class Contents(msgspec.Struct):
@@ -87,6 +89,7 @@ class Catalog:
             config=record.config,
             layers=record.layers,
             size_bytes=sum(self.contents.layers[layer].bytes for layer in record.layers),
+            packed_bytes=record.packed_bytes,
             created_at=record.created_at,
         )
 

@@ -106,11 +106,12 @@ class Images(Protocol):
     async def collect_garbage(self, in_use: set[str]) -> int:
         """Delete layers of no image and no digest `in_use`; returns the bytes freed."""
 
-    async def mount_rootfs(self, image: Image, directory: Path) -> Path:
+    async def mount_rootfs(self, image: Image, directory: Path, written: Path | None = None) -> Path:
         """
         A writable root file system on top of the image's layers, mounted at `directory`/rootfs.
 
-        What is written goes to `directory`/upper. Idempotent: one that is mounted already is given back.
+        What is written goes to `written`/upper (None: `directory`/upper), on whose disk it counts. Idempotent: one that
+        is mounted already is given back.
         """
 
     async def unmount_rootfs(self, directory: Path, *, keep_written: bool = False) -> None:

@@ -147,6 +147,7 @@ class Intake:
                 dict.fromkeys([manifest_digest, manifest.config.digest, *(layer.digest for layer in manifest.layers)])
             ),
             created_at=time.time(),
+            packed_bytes=sum(layer.size for layer in manifest.layers),
         )
         self._catalog.name_image(reference, record)
         await self.save()

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from tidegate.kernel import syscalls
+from tidegate.kernel.loop import attach_loop
 from tidegate.node.image.catalog import sync_directory
 from tidegate.node.image.erofs import ErofsSink
 from tidegate.node.image.layertree import LayerTree, Limits
-from tidegate.node.image.loop import attach_loop
 
 FormatName = Literal["erofs", "directory"]
 
@@ -58,7 +58,8 @@ class ErofsFormat:
             if error.errno != errno.ENOTBLK:
                 raise
             # The loop device frees itself with the mount, which holds it once it is made.
-            fd, device = attach_loop(content)
+            with open(content, "rb") as backing:
+                fd, device = attach_loop(backing.fileno(), is_read_only=True)
             try:
                 syscalls.mount(device, str(lower), "erofs", flags)
             finally:

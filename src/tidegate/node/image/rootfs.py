@@ -39,12 +39,13 @@ def _escape(path: str) -> str:
     return path.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
 
 
-def mount_overlay(lowers: Sequence[Path], directory: Path, lowers_fd: int) -> Path:
-    """Mount at `directory`/rootfs, afresh unless it is mounted. Raises OSError."""
-    rootfs, upper, work = directory / "rootfs", directory / "upper", directory / "work"
+def mount_overlay(lowers: Sequence[Path], directory: Path, written: Path, lowers_fd: int) -> Path:
+    """Mount at `directory`/rootfs, afresh unless it is mounted; upper and work go to `written`. Raises OSError."""
+    rootfs, upper, work = directory / "rootfs", written / "upper", written / "work"
     if os.path.ismount(rootfs):
         return rootfs
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in (directory, written):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
     top = os.stat(lowers[-1])
     rootfs.mkdir(exist_ok=True)
     for path in (upper, work):

@@ -212,17 +212,17 @@ class ImageStore:
             doomed = self._intake.discard(layers, garbage.blobs, packed)
             return await anyio.to_thread.run_sync(remove_tree, doomed)
 
-    async def mount_rootfs(self, image: Image, directory: Path) -> Path:
+    async def mount_rootfs(self, image: Image, directory: Path, written: Path | None = None) -> Path:
         """See Images. A layer that can't be read is unpacked again. Raises ImageError."""
         for _ in image.layers:
             try:
                 with image_errors("mount the image"):
-                    return await anyio.to_thread.run_sync(self._mount, image, directory)
+                    return await anyio.to_thread.run_sync(self._mount, image, directory, written or directory)
             except UnreadableLayer as error:
                 with image_errors("mount the image"):
                     await self._repair(error.diff_id)
         with image_errors("mount the image"):
-            return await anyio.to_thread.run_sync(self._mount, image, directory)
+            return await anyio.to_thread.run_sync(self._mount, image, directory, written or directory)
 
     async def unmount_rootfs(self, directory: Path, *, keep_written: bool = False) -> None:
         """See Images. Raises OSError."""
@@ -230,7 +230,7 @@ class ImageStore:
         if not keep_written:
             await anyio.to_thread.run_sync(delete_written, directory)
 
-    def _mount(self, image: Image, directory: Path) -> Path:
+    def _mount(self, image: Image, directory: Path, written: Path) -> Path:
         lowers = [self._layers.lowers / "0"]
         # overlayfs takes no layer twice, and images do have such (empty ones, mostly). What the upper one says holds
         # whatever the lower one said.
@@ -239,7 +239,7 @@ class ImageStore:
             if layer is None:
                 raise ImageNotFound(f"cannot mount the image: its layer {diff_id} is not here any more")
             lowers.append(self._layers.attach(diff_id, layer.number, layer.format))
-        return mount_overlay(lowers[1:] or lowers, directory, self._lowers_fd)
+        return mount_overlay(lowers[1:] or lowers, directory, written, self._lowers_fd)
 
     async def _repair(self, diff_id: str) -> None:
         broken = self._catalog.contents.layers[diff_id]

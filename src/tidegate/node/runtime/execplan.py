@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tidegate.kernel.inroot import open_in_root
 from tidegate.model.session import ExecRequest, SessionFailure
 from tidegate.node.runtime.oci.process import DEFAULT_PATH
-from tidegate.node.runtime.oci.user import ProcessUser, find_user, open_in_root
+from tidegate.node.runtime.oci.user import ProcessUser, find_user
 from tidegate.node.runtime.toolbox import PLACE, Toolbox
 
 DEFAULT_TERMINAL = "xterm-256color"

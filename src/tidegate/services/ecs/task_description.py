@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from tidegate.api import ecs
 from tidegate.api.shape import Context
+from tidegate.model.spec import DEFAULT_STORAGE_GIB
 from tidegate.model.status import ContainerStatus, Health, Interface, LastStatus
 from tidegate.model.task import Task
 from tidegate.services.ecs.names import cluster_arn, container_arn, task_arn, task_definition_arn
 from tidegate.services.ecs.overrides import echo_overrides
 from tidegate.services.ecs.platform import platform_version
-
-DEFAULT_EPHEMERAL_GIB = 20
 
 _ATTACHMENT_STATUS = {
     LastStatus.PROVISIONING: "CREATED",
@@ -32,7 +31,7 @@ def describe_task(ctx: Context, task: Task, definition: ecs.TaskDefinition, *, w
     arn = task_arn(ctx, task.cluster, task.id)
     family, _, revision = task.definition.rpartition(":")
     storage = overrides.ephemeral_storage or definition.ephemeral_storage
-    storage_gib = storage.size_in_gi_b if storage else DEFAULT_EPHEMERAL_GIB
+    storage_gib = storage.size_in_gi_b if storage else DEFAULT_STORAGE_GIB
     return ecs.Task(
         attachments=(_attachment(task, ctx.region),),
         attributes=(ecs.Attribute(name="ecs.cpu-architecture", value=_architecture(definition)),),

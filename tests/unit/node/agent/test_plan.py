@@ -74,6 +74,19 @@ def test_start_dependency():
     assert plan(spec, {"a": READY, "b": stopped(3)}).actions == (Start("a"),)
 
 
+def test_create_dependency():
+    """Taking volumes over waits for the other container to be there, and is nothing that orders a stop."""
+    spec = task(container("a", ("b", "CREATE")), container("b", essential=False))
+
+    assert plan(spec, {"a": READY, "b": READY}).actions == (Start("b"),)
+    assert plan(spec, {"a": READY, "b": RUNNING}).actions == (Start("a"),)
+    assert plan(spec, {"a": READY, "b": stopped(0)}).actions == (Start("a"),)
+    (given_up,) = plan(spec, {"a": READY, "b": stopped(None)}).actions
+    assert isinstance(given_up, GiveUp)
+    assert "cannot reach CREATE" in given_up.reason
+    assert plan(spec, {"a": RUNNING, "b": RUNNING}, is_stopping=True).actions == (Stop("a"), Stop("b"))
+
+
 def test_complete_and_success():
     """COMPLETE takes any exit code; SUCCESS takes 0 and gives up at any other."""
     complete = task(container("a", ("b", "COMPLETE")), container("b", essential=False))

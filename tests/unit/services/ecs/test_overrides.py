@@ -69,11 +69,6 @@ def of_web(**members: Any) -> dict[str, Any]:
             "EphemeralStorage size should be at most 200",
         ),
         (
-            {"ephemeralStorage": {"sizeInGiB": 30}},
-            ecs.ClientException,
-            "Tidegate does not support yet what this task definition uses: task definition: ephemeralStorage",
-        ),
-        (
             of_web(resourceRequirements=[{"type": "GPU", "value": "1"}]),
             ecs.ClientException,
             "Tasks using the Fargate launch type do not support GPU resource requirements",

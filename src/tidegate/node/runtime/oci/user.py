@@ -7,26 +7,17 @@ regular files, and are read up to a limit.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from tidegate.kernel.inroot import open_in_root
 from tidegate.node.runtime.runtime import RuntimeFailure
 
 _FILE_LIMIT_BYTES = 4 << 20
 _MAX_ID = (1 << 31) - 1
 _ID_DIGITS = 10
-_SYS_OPENAT2 = 437
-_RESOLVE_IN_ROOT = 0x10
-_RESOLVE_NO_MAGICLINKS = 0x02
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-class _OpenHow(ctypes.Structure):
-    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +49,6 @@ def find_user(rootfs: Path, user: str) -> ProcessUser:
     if colon and group:
         return ProcessUser(uid, _find_gid(groups, group), (), home)
     return ProcessUser(uid, gid, _supplementary(groups, login, gid), home)
-
-
-def open_in_root(rootfs: Path, path: str, flags: int = os.O_RDONLY) -> int:
-    """openat2(2) of a path in a root file system, resolved as if that were `/`. Raises OSError."""
-    root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        how = _OpenHow(flags | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
-        fd = _libc.syscall(
-            ctypes.c_long(_SYS_OPENAT2),
-            ctypes.c_int(root),
-            ctypes.c_char_p(os.fsencode(path)),
-            ctypes.byref(how),
-            ctypes.c_size_t(ctypes.sizeof(how)),
-        )
-    finally:
-        os.close(root)
-    if fd < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, f"cannot open {path} in {rootfs}: {os.strerror(code)}")
-    return int(fd)
 
 
 def _read(rootfs: Path, path: str) -> list[list[str]]:

@@ -64,6 +64,8 @@ def _needed(container: ecs.ContainerDefinition) -> Iterator[str]:
     """Whom it waits for."""
     for dependency in container.depends_on or ():
         yield dependency.container_name
+    for source in container.volumes_from or ():
+        yield source.source_container or ""
 
 
 def _check_cycles(containers: tuple[ecs.ContainerDefinition, ...]) -> None:

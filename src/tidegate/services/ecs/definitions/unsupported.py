@@ -41,7 +41,6 @@ class Unsupported(Generic[T]):
 
 
 TASK_FIELDS: tuple[Unsupported[ecs.TaskDefinition], ...] = (
-    Unsupported("ephemeralStorage", lambda task: task.ephemeral_storage),
     Unsupported("pidMode", lambda task: task.pid_mode),
     Unsupported("enableFaultInjection", lambda task: task.enable_fault_injection),
     Unsupported("proxyConfiguration", lambda task: task.proxy_configuration),
@@ -68,7 +67,6 @@ CONTAINER_FIELDS: tuple[Unsupported[ecs.ContainerDefinition], ...] = (
         lambda container: container.log_configuration and container.log_configuration.secret_options,
     ),
     Unsupported("firelensConfiguration", lambda container: container.firelens_configuration),
-    Unsupported("volumesFrom", lambda container: container.volumes_from),
     Unsupported("credentialSpecs", lambda container: container.credential_specs),
     Unsupported("linuxParameters.tmpfs.mountOptions", lambda container: _tmpfs_options(container.linux_parameters)),
 )

@@ -91,6 +91,19 @@ def test_volumes_from_needs_its_source() -> None:
     assert refusal(request) == "Invalid 'volumesFrom' setting. Unknown container: 'none'"
 
 
+def test_volumes_from_waits_for_its_source() -> None:
+    """So it closes cycles, by itself and together with dependsOn."""
+    cycle = "Container dependencies must not form a cycle: "
+    own = fargate(container(name="a", volumesFrom=[{"sourceContainer": "a"}]))
+    assert refusal(own) == f"{cycle}a -> a"
+    both = fargate(
+        container(name="a", volumesFrom=[{"sourceContainer": "b"}]),
+        container(name="b", dependsOn=depends(("a", "START"))),
+    )
+    assert refusal(both).startswith(cycle)
+    accept(fargate(container(name="a", volumesFrom=[{"sourceContainer": "b"}]), container(name="b")))
+
+
 @pytest.mark.parametrize(
     ("name", "low", "high"),
     [("interval", 5, 300), ("timeout", 2, 60), ("retries", 1, 10), ("startPeriod", 0, 300)],

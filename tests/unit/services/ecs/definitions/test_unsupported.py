@@ -17,7 +17,6 @@ FIELDS = [row.field for row in unsupported.TASK_FIELDS] + [row.field for row in 
 AWSLOGS = {"awslogs-group": "g", "awslogs-region": "r", "awslogs-stream-prefix": "p"}
 
 TASKS: list[tuple[dict[str, Any], str]] = [
-    ({"ephemeralStorage": {"sizeInGiB": 30}}, "ephemeralStorage"),
     ({"pidMode": "task"}, "pidMode"),
     ({"enableFaultInjection": True}, "enableFaultInjection"),
     ({"proxyConfiguration": {"containerName": "web"}}, "proxyConfiguration"),
@@ -87,7 +86,6 @@ CONTAINERS: list[tuple[dict[str, Any], str]] = [
         "logConfiguration.secretOptions",
     ),
     ({"firelensConfiguration": {"type": "fluentbit"}}, "firelensConfiguration"),
-    ({"volumesFrom": [{"sourceContainer": "web"}]}, "volumesFrom"),
     ({"credentialSpecs": ["credentialspec:arn"]}, "credentialSpecs"),
     (
         {
@@ -127,14 +125,14 @@ def test_every_row_is_tested() -> None:
 def test_all_uses_come_in_one_message() -> None:
     """Nobody has to register again and again to learn the whole list."""
     request = fargate(
-        container(firelensConfiguration={"type": "fluentbit"}, volumesFrom=[{"sourceContainer": "db"}]),
+        container(firelensConfiguration={"type": "fluentbit"}),
         container(name="db", credentialSpecs=["credentialspec:arn"]),
         enableFaultInjection=True,
         executionRoleArn=ROLE,
     )
     assert refusal(request) == (
         f"{PREFIX}task definition: enableFaultInjection; container 'web': firelensConfiguration; "
-        "container 'web': volumesFrom; container 'db': credentialSpecs"
+        "container 'db': credentialSpecs"
     )
 
 

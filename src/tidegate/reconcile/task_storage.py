@@ -1,0 +1,46 @@
+"""What a task's definition and request say of its storage, as an engine is told: pure."""
+
+from __future__ import annotations
+
+from tidegate.api import ecs
+from tidegate.model.spec import DEFAULT_STORAGE_GIB, Dependency, Mount, Tmpfs, VolumesFrom
+from tidegate.model.task import Task, TaskDefinition
+
+
+def storage_gib(task: Task, definition: TaskDefinition) -> int:
+    """The size of the task's disk, in GiB: 20 unless the request or the definition says otherwise."""
+    overrides = task.request.overrides
+    wanted = (overrides and overrides.ephemeral_storage) or definition.spec.ephemeral_storage
+    return wanted.size_in_gi_b if wanted else DEFAULT_STORAGE_GIB
+
+
+def mounts_of(c: ecs.ContainerDefinition) -> tuple[Mount, ...]:
+    """Volumes of the task in the container."""
+    return tuple(
+        Mount(volume=m.source_volume, path=m.container_path, read_only=bool(m.read_only))
+        for m in c.mount_points or ()
+        if m.source_volume and m.container_path
+    )
+
+
+def volumes_from(c: ecs.ContainerDefinition) -> tuple[VolumesFrom, ...]:
+    """Containers whose volumes it takes over."""
+    return tuple(
+        VolumesFrom(container=v.source_container, read_only=bool(v.read_only))
+        for v in c.volumes_from or ()
+        if v.source_container
+    )
+
+
+def memory_mounts(linux: ecs.LinuxParameters) -> tuple[Tmpfs, ...]:
+    """Its memory file systems."""
+    return tuple(
+        Tmpfs(path=t.container_path, size_mib=t.size, options=t.mount_options or ()) for t in linux.tmpfs or ()
+    )
+
+
+def dependencies_of(c: ecs.ContainerDefinition) -> tuple[Dependency, ...]:
+    """Those that it names, and CREATE on each container whose volumes it takes over (ECS agent, dependency graph)."""
+    named = tuple(Dependency(container=d.container_name, condition=d.condition) for d in c.depends_on or ())
+    sources = dict.fromkeys(each.container for each in volumes_from(c))
+    return named + tuple(Dependency(container=source, condition="CREATE") for source in sources)

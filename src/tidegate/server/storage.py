@@ -1,0 +1,23 @@
+"""Which storage tasks get on this host."""
+
+from __future__ import annotations
+
+import structlog
+
+from tidegate.node.volume.disks import TaskDisks
+from tidegate.node.volume.probe import NoScratch, choose_scratch
+from tidegate.server.config import Config, ConfigError
+from tidegate.server.statedir import StateDirectory
+
+log = structlog.get_logger()
+
+
+async def make_volumes(config: Config, state: StateDirectory) -> TaskDisks:
+    """The best that works here, or what was named. Raises ConfigError."""
+    try:
+        choice = await choose_scratch(state.scratch, config.scratch)
+    except (NoScratch, OSError) as error:
+        raise ConfigError(f"{error}. See `tidegate doctor`") from error
+    for reason in choice.refused:
+        log.warning("the disks of tasks are not limited", why=reason)
+    return TaskDisks(choice.scratch)
