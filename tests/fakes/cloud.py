@@ -15,7 +15,7 @@ import uvicorn
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from fakes.identity import ACCOUNT, Identities
+from fakes.identity import ACCOUNT, Identities, task_roles
 from tidegate.api import ecs, iam, sts
 from tidegate.model.account import AccessKey
 from tidegate.server.authorization import TABLES
@@ -45,7 +45,7 @@ class Cloud(Identities):
         services = [
             serve_with(iam, Iam(self.store, self.sealer, self.now)),
             serve_with(sts, Sts(self.store, self.sessions, self.authorizer, self.now)),
-            serve_with(ecs, Ecs(self.store, self.now)),
+            serve_with(ecs, Ecs(self.store, self.now, task_roles(self.store, self.now))),
         ]
         keys = StoreKeyRing(self.store, self.sealer, self.sessions, ACCOUNT)
         gate = RequestGate(self.authorizer, self.store, TABLES)

@@ -11,9 +11,11 @@ from tidegate.model.record import Record
 from tidegate.services.iam.authorization import Authorizer
 from tidegate.services.iam.identities import new_id
 from tidegate.services.iam.sessions import Sessions
+from tidegate.services.iam.task_roles import TaskRoles
+from tidegate.services.writes import Clock
 from tidegate.store.memory import MemoryStore
 from tidegate.store.secrets import Sealer
-from tidegate.store.store import Delete, Put
+from tidegate.store.store import Delete, Put, Store
 
 ACCOUNT = Account(id="123456789012", region="eu-north-1")
 ROOT = "arn:aws:iam::123456789012:root"
@@ -33,6 +35,11 @@ def allow(*actions: str, resource: Any = "*", **members: Any) -> dict[str, Any]:
 def deny(*actions: str, resource: Any = "*", **members: Any) -> dict[str, Any]:
     """A statement."""
     return {**allow(*actions, resource=resource, **members), "Effect": "Deny"}
+
+
+def task_roles(store: Store, now: Clock, *, is_strict: bool = False) -> TaskRoles:
+    """As the server puts them together."""
+    return TaskRoles(store, Authorizer(store, ACCOUNT, now), now, is_strict=is_strict)
 
 
 class Identities:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from fakes.identity import ACCOUNT, Identities
+from fakes.identity import ACCOUNT, Identities, task_roles
 from tidegate.server.serve import services
 from tidegate.wire.routing import Service
 
@@ -26,6 +26,7 @@ def served() -> list[Service]:
         account=ACCOUNT,
         sessions=found.sessions,
         authorizer=found.authorizer,
+        task_roles=task_roles(found.store, found.now),
     )
     house: Any = Anything(control=control, node=Anything(architecture="x86_64", runtime_name="crun"))
     return services(house)

@@ -9,6 +9,7 @@ import anyio
 import msgspec
 
 from fakes.definitions import CTX, container, fargate
+from fakes.identity import task_roles
 from tidegate.api import ecs
 from tidegate.model.account import SecurityGroup, Subnet, Vpc
 from tidegate.model.status import Interface, LastStatus
@@ -31,7 +32,7 @@ class Services:
         self.store = MemoryStore()
         self.ctx = CTX
         self.time = 1_700_000_000.0
-        self.ecs = Ecs(self.store, self.now)
+        self.ecs = Ecs(self.store, self.now, task_roles(self.store, self.now))
         self.ec2 = Ec2(self.store, self.now)
 
     def now(self) -> float:

@@ -14,6 +14,7 @@ from tidegate.api import ecs, tidegate
 from tidegate.cli.client import Client
 from tidegate.cli.target import find_target, state_option
 from tidegate.cli.tasks import HEALTH_STYLES, STATUS_STYLES, address, find_task, published, task_id
+from tidegate.model.task import MADE_ROLE
 
 BAR_WIDTH = 40
 
@@ -47,6 +48,7 @@ def _facts(task: ecs.Task, waiting_reason: str | None) -> Table:
         "Size": f"{task.cpu} CPU units, {task.memory} MiB",
         "Address": address(task) or "-",
         "Published": published(task) or "-",
+        "Made roles": _made_roles(task),
         "Created": _time(task.created_at),
         "Started": _time(task.started_at),
         "Stopped": _time(task.stopped_at),
@@ -58,6 +60,12 @@ def _facts(task: ecs.Task, waiting_reason: str | None) -> Table:
         if value:
             table.add_row(f"[bold]{name}[/]", value)
     return table
+
+
+def _made_roles(task: ecs.Task) -> str:
+    """Those that nobody had created."""
+    made = (a for a in task.attributes or () if a.name.startswith(MADE_ROLE))
+    return ", ".join(f"{escape(a.value or '')} ({a.name.removeprefix(MADE_ROLE)})" for a in made)
 
 
 def _containers(task: ecs.Task) -> Table:

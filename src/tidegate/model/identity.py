@@ -60,8 +60,6 @@ class Role(Grantee, frozen=True, kw_only=True):
     """The document that says who may assume it."""
     description: str | None = None
     max_session_seconds: int = 3600
-    made_for: str = ""
-    """The task definition (family:revision) at whose first use Tidegate made it; empty: somebody created it."""
 
 
 class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -10,6 +10,9 @@ from tidegate.model.record import Record
 from tidegate.model.spec import PublishedPort
 from tidegate.model.status import LastStatus, TaskStatus
 
+MADE_ROLE = "tidegate.made-"
+"""Begins the names of the attributes by which a task tells which of its roles were made at their first use."""
+
 
 class Task(Record, frozen=True, kw_only=True):
     """
@@ -42,6 +45,8 @@ class Task(Record, frozen=True, kw_only=True):
     tags: tuple[ecs.Tag, ...] = ()
     """The task's own and the propagated ones."""
     published: tuple[PublishedPort, ...] = ()
+    made_roles: dict[str, str] | None = None
+    """Its roles that Tidegate made, as nobody had: the name by kind, `task-role` or `execution-role`."""
     service: str = ""
     """The name of the service that started it; empty: none did."""
     protected_until: float | None = None

@@ -29,6 +29,8 @@ class Config:
     insecure_no_auth: bool = False
     insecure_registry: tuple[str, ...] = ()
     strict_capacity: bool = False
+    strict_iam: bool = False
+    """Roles that nobody has created are not made."""
     reserve_memory: int | None = None
     """MiB; None: by the size of the host."""
     s3_root: Path | None = None

@@ -67,6 +67,7 @@ from tidegate.services.execution.objects import ExecutionObjects
 from tidegate.services.execution.secrets import ExecutionSecrets
 from tidegate.services.iam.authorization import Authorizer
 from tidegate.services.iam.sessions import Sessions
+from tidegate.services.iam.task_roles import TaskRoles
 from tidegate.services.iam.tokens import ensure_session_sealer
 from tidegate.services.secretsmanager.deletion import SecretDeletion
 from tidegate.store.logs.store import LogStore
@@ -101,6 +102,7 @@ class Control:
     account: Account
     sessions: Sessions
     authorizer: Authorizer
+    task_roles: TaskRoles
     new_key: tuple[str, str] | None
     """The root key, if it was made just now: the only time that it is shown."""
 
@@ -164,7 +166,8 @@ async def open_control(config: Config, choose_cidr: Callable[[str], str]) -> Asy
         async with LogStore.open(state.logs, store) as logs:
             sessions = Sessions(store, await ensure_session_sealer(store, sealer), account, time.time)
             authorizer = Authorizer(store, account, time.time)
-            yield Control(state, store, logs, sealer, account, sessions, authorizer, new_key)
+            roles = TaskRoles(store, authorizer, time.time, is_strict=config.strict_iam)
+            yield Control(state, store, logs, sealer, account, sessions, authorizer, roles, new_key)
     finally:
         await store.close()
 

@@ -88,7 +88,7 @@ def services(house: House) -> list[Service]:
     """What is served; each has its table of what its operations need in `server.authorization`."""
     control, node = house.control, house.node
     return [
-        serve_with(ecs, Ecs(control.store, time.time)),
+        serve_with(ecs, Ecs(control.store, time.time, control.task_roles)),
         serve_with(logs, Logs(control.store, control.logs.events, time.time)),
         serve_with(iam, Iam(control.store, control.sealer, time.time)),
         serve_with(sts, Sts(control.store, control.sessions, control.authorizer, time.time)),

@@ -11,6 +11,7 @@ import anyio
 import msgspec
 import pytest
 
+from fakes.identity import task_roles
 from tidegate.api import ecs
 from tidegate.api.shape import Context
 from tidegate.engine.sim import SimEngine
@@ -106,7 +107,7 @@ async def house(
     await ensure_account(store, CTX.account, CTX.region, cidr, anyio.current_time)
     async with engine.open(), anyio.create_task_group() as group:
         group.start_soon(TaskLoop(store, engine, CTX.account, CTX.region, anyio.current_time).run)
-        yield House(store, engine, Ecs(store, anyio.current_time))
+        yield House(store, engine, Ecs(store, anyio.current_time, task_roles(store, anyio.current_time)))
         group.cancel_scope.cancel()
 
 
@@ -277,7 +278,7 @@ async def test_an_engine_that_fails_is_asked_again(what: str):
     engine.refusals[what] = 3
     async with engine.open(), anyio.create_task_group() as group:
         group.start_soon(TaskLoop(store, engine, CTX.account, CTX.region, anyio.current_time).run)
-        h = House(store, engine, Ecs(store, anyio.current_time))
+        h = House(store, engine, Ecs(store, anyio.current_time, task_roles(store, anyio.current_time)))
         tasks = await h.run(await h.register("sim/run"), count=3)
         for task in tasks:
             await h.until(task, status("RUNNING"))

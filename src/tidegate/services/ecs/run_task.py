@@ -27,10 +27,12 @@ from tidegate.services.ecs.names import DEFAULT_CLUSTER, parse_cluster
 from tidegate.services.ecs.overrides import check_overrides
 from tidegate.services.ecs.platform import check_platform
 from tidegate.services.ecs.published import published_ports
+from tidegate.services.ecs.role_use import wanted_roles
 from tidegate.services.ecs.tag_rules import Tags
 from tidegate.services.ecs.task_description import describe_task
 from tidegate.services.ecs.task_network import check_network
 from tidegate.services.ecs.writes import settle
+from tidegate.services.iam.task_roles import RolePlan, RoleUnusable, TaskRoles
 from tidegate.services.writes import Clock
 from tidegate.store.store import Put, Store
 
@@ -46,6 +48,7 @@ class _Launch:
     provider: str | None
     tags: Tags
     published: tuple[PublishedPort, ...]
+    roles: RolePlan
     containers: tuple[ContainerStatus, ...]
     created_at: float
 
@@ -53,9 +56,10 @@ class _Launch:
 class RunTask:
     """The operation RunTask."""
 
-    def __init__(self, store: Store, now: Clock) -> None:
+    def __init__(self, store: Store, now: Clock, roles: TaskRoles) -> None:
         self._store = store
         self._now = now
+        self._roles = roles
 
     async def run_task(self, ctx: Context, request: ecs.RunTaskRequest) -> ecs.RunTaskResponse:
         """
@@ -75,7 +79,7 @@ class RunTask:
             return self._replay(ctx, token)
         launch = self._check(ctx, request, cluster)
         tasks = [_new_task(launch) for _ in range(request.count or 1)]
-        changes = [Put(task) for task in tasks]
+        changes = [*launch.roles.changes, *(Put(task) for task in tasks)]
         if cluster.revision == 0:
             changes.append(Put(cluster))
         if request.client_token:
@@ -105,6 +109,10 @@ class RunTask:
         tags = task_tags(request, cluster, definition)
         published = published_ports(tags)
         check_published(self._store, published, request.count or 1)
+        try:
+            roles = self._roles.plan(ctx, wanted_roles(ctx, definition, request.overrides))
+        except RoleUnusable as error:
+            raise ecs.ClientException(str(error)) from error
         return _Launch(
             request=request,
             cluster=cluster,
@@ -112,6 +120,7 @@ class RunTask:
             provider=provider,
             tags=tags,
             published=published,
+            roles=roles,
             containers=_containers(definition.spec),
             created_at=self._now(),
         )
@@ -151,6 +160,7 @@ def _new_task(launch: _Launch) -> Task:
         container_ids={container.name: str(uuid.uuid4()) for container in launch.containers},
         tags=launch.tags,
         published=launch.published,
+        made_roles=launch.roles.made,
         status=TaskStatus(
             last_status=LastStatus.PROVISIONING, containers=launch.containers, created_at=launch.created_at
         ),

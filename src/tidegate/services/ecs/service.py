@@ -11,6 +11,7 @@ from tidegate.services.ecs.settings import Settings
 from tidegate.services.ecs.tags import ResourceTags
 from tidegate.services.ecs.task_protection import TaskProtection
 from tidegate.services.ecs.tasks import Tasks
+from tidegate.services.iam.task_roles import TaskRoles
 from tidegate.services.writes import Clock
 from tidegate.store.store import Store
 
@@ -19,10 +20,11 @@ class Ecs:
     """
     Satisfies the generated `api.ecs.Api`: each operation is the bound method of the resource it is about.
 
-    now: seconds since the epoch. agent_endpoint: what DiscoverPollEndpoint answers; None: it is refused.
+    now: seconds since the epoch. roles: decides on those of tasks. agent_endpoint: what DiscoverPollEndpoint answers;
+    None: it is refused.
     """
 
-    def __init__(self, store: Store, now: Clock, *, agent_endpoint: str | None = None) -> None:
+    def __init__(self, store: Store, now: Clock, roles: TaskRoles, *, agent_endpoint: str | None = None) -> None:
         clusters = Clusters(store, now)
         self.create_cluster = clusters.create_cluster
         self.describe_clusters = clusters.describe_clusters
@@ -40,7 +42,7 @@ class Ecs:
         self.list_task_definition_families = definitions.list_task_definition_families
 
         tasks = Tasks(store, now)
-        self.run_task = RunTask(store, now).run_task
+        self.run_task = RunTask(store, now, roles).run_task
         self.stop_task = tasks.stop_task
         self.describe_tasks = tasks.describe_tasks
         self.list_tasks = tasks.list_tasks

@@ -6,7 +6,7 @@ from tidegate.api import ecs
 from tidegate.api.shape import Context
 from tidegate.model.spec import DEFAULT_STORAGE_GIB
 from tidegate.model.status import ContainerStatus, Health, Interface, LastStatus
-from tidegate.model.task import Task
+from tidegate.model.task import MADE_ROLE, Task
 from tidegate.services.ecs.names import cluster_arn, container_arn, task_arn, task_definition_arn
 from tidegate.services.ecs.overrides import echo_overrides
 from tidegate.services.ecs.platform import platform_version
@@ -34,7 +34,7 @@ def describe_task(ctx: Context, task: Task, definition: ecs.TaskDefinition, *, w
     storage_gib = storage.size_in_gi_b if storage else DEFAULT_STORAGE_GIB
     return ecs.Task(
         attachments=(_attachment(task, ctx.region),),
-        attributes=(ecs.Attribute(name="ecs.cpu-architecture", value=_architecture(definition)),),
+        attributes=_attributes(task, definition),
         availability_zone=status.interface.availability_zone if status.interface else None,
         capacity_provider_name=task.capacity_provider,
         cluster_arn=cluster_arn(ctx, task.cluster),
@@ -154,6 +154,15 @@ def _attachment(task: Task, region: str) -> ecs.Attachment:
         type="ElasticNetworkInterface",
         status=status,
         details=tuple(ecs.KeyValuePair(name=name, value=value) for name, value in details.items()),
+    )
+
+
+def _attributes(task: Task, definition: ecs.TaskDefinition) -> tuple[ecs.Attribute, ...]:
+    """Where it runs, and which of its roles Tidegate made."""
+    made = (task.made_roles or {}).items()
+    return (
+        ecs.Attribute(name="ecs.cpu-architecture", value=_architecture(definition)),
+        *(ecs.Attribute(name=f"{MADE_ROLE}{kind}", value=name) for kind, name in made),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fakes.identity import task_roles
 from fakes.services import Services
 from tidegate.api import ecs
 from tidegate.model.task import AttributeRecord
@@ -59,6 +60,8 @@ async def test_poll_endpoint(services: Services) -> None:
     request = ecs.DiscoverPollEndpointRequest()
     with pytest.raises(ecs.ClientException, match="container instances are not supported yet"):
         await services.ecs.discover_poll_endpoint(services.ctx, request)
-    served = Ecs(services.store, services.now, agent_endpoint="http://127.0.0.1:4566/")
+    served = Ecs(
+        services.store, services.now, task_roles(services.store, services.now), agent_endpoint="http://127.0.0.1:4566/"
+    )
     answer = await served.discover_poll_endpoint(services.ctx, request)
     assert answer.endpoint == answer.telemetry_endpoint == "http://127.0.0.1:4566/"

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fakes.identity import Identities, allow, deny, document
+from fakes.identity import Identities, allow, deny, document, task_roles
 from tidegate.api import ec2, ecs, logs, ssm, tidegate
 from tidegate.api.shape import Context, Operation
 from tidegate.model.identity import User
@@ -181,7 +181,7 @@ async def test_every_resource_of_a_request_counts() -> None:
 async def test_what_conditions_can_ask_of_a_request(condition: dict[str, Any], holds: bool) -> None:
     """Where it came from, what it is about, which tags it brings and which the resource has."""
     house = House()
-    ecs_service = Ecs(house.store, house.now)
+    ecs_service = Ecs(house.store, house.now, task_roles(house.store, house.now))
     request = {"family": "app", "containerDefinitions": [{"name": "a", "image": "b", "memory": 64}]}
     tags = {"tags": [{"key": "stage", "value": "test"}]}
     await ecs_service.register_task_definition(
@@ -214,7 +214,7 @@ async def test_tags_at_creation_take_their_own_permission() -> None:
 async def test_roles_have_to_be_passed() -> None:
     """At registration and at launch, each of them; by overrides too. What counts is the role that is meant."""
     house = House()
-    service = Ecs(house.store, house.now)
+    service = Ecs(house.store, house.now, task_roles(house.store, house.now))
     secret, app = "arn:aws:iam::123456789012:role/admin/secret", "arn:aws:iam::123456789012:role/app"
     definition = {
         "family": "app",
