@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import platform
 from collections.abc import Callable, Iterator
@@ -118,6 +119,20 @@ def test_the_size_of_a_disk(run: Tasks, ended: Any, lines: Any):
         assert described["ephemeralStorage"] == described["fargateEphemeralStorage"] == {"sizeInGiB": size}
         (free_kib,) = map(int, lines(task))
         assert size * GIB - 64 * 2**20 < free_kib * 1024 < size * GIB
+
+
+def test_what_the_endpoint_says_of_a_disk(run: Tasks, ended: Any, lines: Any):
+    """EphemeralStorageMetrics are measured: what was written counts before it is on the disk, and so do the images."""
+    script = (
+        "look() { wget -q -O - $ECS_CONTAINER_METADATA_URI_V4/task; echo; };"
+        "look; dd if=/dev/zero of=/file bs=1M count=100 2>/dev/null; look"
+    )
+    task = run(shell(script))
+    ended(task)
+    before, after = (json.loads(line)["EphemeralStorageMetrics"] for line in lines(task))
+    assert before["Reserved"] == after["Reserved"] == 20496
+    assert 0 < before["Utilized"] < 20
+    assert 99 <= after["Utilized"] - before["Utilized"] <= 101
 
 
 def test_a_volume_is_empty_and_roots(run: Tasks, ended: Any, lines: Any):

@@ -26,12 +26,13 @@ from tidegate.node.endpoint.credentials import (
     SessionCredentials,
 )
 from tidegate.node.endpoint.credentials_paths import CredentialsPaths
-from tidegate.node.endpoint.facts import Counters, TaskFacts
+from tidegate.node.endpoint.facts import Counters, StorageUse, TaskFacts
 from tidegate.node.endpoint.metadata import Surroundings
 from tidegate.node.endpoint.metadata_paths import MetadataPaths
 from tidegate.node.endpoint.protection import ProtectionApi, ProtectionError, ProtectionRefused, ProtectionState
 from tidegate.node.endpoint.sampling import Sampler
 from tidegate.node.endpoint.throttle import Throttle
+from tidegate.node.volume.volumes import Volumes
 from tidegate.server.authorization import TABLES
 from tidegate.server.http import serving
 from tidegate.services.ecs.task_protection import TaskProtection
@@ -72,6 +73,7 @@ async def serving_endpoint(
     counters: Counters,
     ids: CredentialsIds,
     resolvers: tuple[str, ...],
+    volumes: Volumes,
 ) -> AsyncIterator[None]:
     """Tasks are answered inside. listener: what they alone reach."""
     sampler = Sampler(counters, engine.is_running)
@@ -79,7 +81,9 @@ async def serving_endpoint(
     app = EndpointApp(
         NodeTasks(engine),
         Throttle(anyio.current_time),
-        MetadataPaths(sampler, TaskTags(control.store), Surroundings(resolvers), time.time),
+        MetadataPaths(
+            sampler, TaskTags(control.store), Surroundings(resolvers), time.time, storage=TaskStorage(volumes)
+        ),
         CredentialsPaths(ids, credentials),
         AgentPaths(ProtectionApi(RoleProtection(control))),
     )
@@ -96,6 +100,18 @@ class NodeTasks:
     def find(self, address: str) -> TaskFacts | None:
         """See Tasks."""
         return self.engine.facts_at(address)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStorage:
+    """See `node.endpoint.facts.Storage`."""
+
+    volumes: Volumes
+
+    def use_of(self, task: str) -> StorageUse | None:
+        """See Storage."""
+        found = self.volumes.use(task)
+        return StorageUse(found.utilized_mib, found.reserved_mib) if found is not None else None
 
 
 @dataclass(frozen=True, slots=True)

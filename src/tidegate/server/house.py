@@ -55,6 +55,7 @@ from tidegate.node.runtime.oci.host import read_host_facts
 from tidegate.node.runtime.probe import NoRuntime, find_toolchain, plan_spawner
 from tidegate.node.runtime.toolchain import Kind
 from tidegate.node.runtime.trial import Found, find_runtime
+from tidegate.node.volume.disks import TaskDisks
 from tidegate.reconcile.loop import TaskLoop
 from tidegate.server.channels.tickets import Tickets
 from tidegate.server.config import Config, ConfigError
@@ -115,6 +116,7 @@ class Node:
     images: ImageStore
     network: BridgeNetwork
     cgroups: TaskCgroups
+    volumes: TaskDisks
     runtime_name: str
     architecture: Literal["x86_64", "arm64"]
     credentials: CredentialsIds
@@ -181,6 +183,7 @@ def _serving_endpoint(control: Control, node: Node) -> AbstractAsyncContextManag
         node.counters,
         node.credentials,
         find_resolvers(),
+        node.volumes,
     )
 
 
@@ -234,7 +237,9 @@ async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
     try:
         async with images.open(), volumes.open(), output.open(), engine.open():
             counters = CounterReader(groups, cgroups.container_path, time.time)
-            yield Node(engine, images, network, cgroups, runtime.name, host.architecture, credentials, counters)
+            yield Node(
+                engine, images, network, cgroups, volumes, runtime.name, host.architecture, credentials, counters
+            )
     finally:
         await network.close(remove=False)
         found.spawner.close()

@@ -50,6 +50,8 @@ class TaskDisks:
 
     def __init__(self, scratch: Scratch) -> None:
         self.scratch = scratch
+        self._tasks: dict[str, TaskSpec] = {}
+        """Prepared by this process; after a restart each is prepared again."""
         self._images: dict[str, dict[str, int]] = {}
         """By task: bytes of each image, by digest."""
         self._filling: dict[str, anyio.Lock] = {}
@@ -66,6 +68,7 @@ class TaskDisks:
                 f"this host can't give a task a disk of {task.ephemeral_storage_gib} GiB: it has neither loop devices "
                 "nor project quotas. See `tidegate doctor`"
             )
+        self._tasks[task.id] = task
         disk = await self.scratch.ensure(task.id, task.ephemeral_storage_gib * GIB)
         for number in range(len(task.volumes)):
             _make_directory(disk / f"v{number}")
@@ -103,16 +106,17 @@ class TaskDisks:
         """See Volumes."""
         return self.scratch.path(task.id) / f"c{_position(task, container)}"
 
-    def use(self, task: TaskSpec) -> StorageUse | None:
+    def use(self, task: str) -> StorageUse | None:
         """See Volumes."""
+        spec = self._tasks.get(task)
         try:
-            space = self.scratch.space(task.id)
+            space = self.scratch.space(task)
         except OSError:
             return None
-        if space is None:
+        if spec is None or space is None:
             return None
-        used = space.used_bytes + sum(self._held_images(task).values())
-        return StorageUse(utilized_mib=-(-used // MIB), reserved_mib=task.ephemeral_storage_gib * 1024 + OWN_MIB)
+        used = space.used_bytes + sum(self._held_images(spec).values())
+        return StorageUse(utilized_mib=-(-used // MIB), reserved_mib=spec.ephemeral_storage_gib * 1024 + OWN_MIB)
 
     def image_bytes(self, task: str) -> int:
         """What the task's images take of its disk, as far as known."""
@@ -120,6 +124,7 @@ class TaskDisks:
 
     async def release(self, task: TaskSpec) -> None:
         """See Volumes."""
+        self._tasks.pop(task.id, None)
         self._images.pop(task.id, None)
         self._filling.pop(task.id, None)
         await self.scratch.remove(task.id)

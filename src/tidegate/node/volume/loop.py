@@ -23,13 +23,12 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import structlog
-from anyio.abc import TaskGroup
 
 from tidegate.kernel.background import running
 from tidegate.kernel.loop import attach_loop
 from tidegate.kernel.mounts import ATTRIBUTE_NODEV, make_mount, place_mount
 from tidegate.kernel.spawn import Spawner
-from tidegate.node.volume.removal import clean, find_tasks, image_file, take_away
+from tidegate.node.volume.removal import Removals, clean, find_tasks, image_file
 from tidegate.node.volume.scratch import GIB, ScratchKind, Space
 from tidegate.node.volume.template import BLOCK_BYTES, Template, make_template, reserve_bytes
 
@@ -43,7 +42,6 @@ MOUNT_OPTIONS = ("noinit_itable", "errors=continue")
 _TEMPLATES = 8
 _FITRIM = 0xC0185879
 _RETRY_SECONDS = 5.0
-_REMOVALS_AT_ONCE = 2
 _WARM_PREFIX = ".warm-"
 
 
@@ -68,10 +66,9 @@ class LoopScratch:
         self._numbers = itertools.count()
         self._templates: dict[int, Template] = {}
         self._devices: dict[str, str] = {}
-        self._group: TaskGroup | None = None
         self._taken = anyio.Event()
         self._making = anyio.Lock()
-        self._removals = anyio.CapacityLimiter(_REMOVALS_AT_ONCE)
+        self._removals = Removals(directory)
 
     def open(self) -> AbstractAsyncContextManager[None]:
         """See the contract."""
@@ -80,14 +77,12 @@ class LoopScratch:
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[None]:
         await anyio.to_thread.run_sync(clean, self._directory)
-        async with anyio.create_task_group() as removing:
-            self._group = removing
+        async with self._removals.open():
             try:
                 async with running(self._keep_warm):
                     yield
             finally:
                 self._drop_warm()
-        self._group = None
 
     async def ensure(self, task: str, size_bytes: int) -> Path:
         """See the contract."""
@@ -149,22 +144,14 @@ class LoopScratch:
             os.close(fd)
 
     async def remove(self, task: str) -> None:
-        """See the contract. The kernel writes out what it has not written yet: not what a task's end waits for."""
+        """See the contract."""
         self._devices.pop(task, None)
-        assert self._group is not None, "it is open"
-        self._group.start_soon(self._remove, task)
+        self._removals.begin(task)
 
     async def keep_only(self, tasks: set[str]) -> None:
         """See the contract."""
         for task in sorted(find_tasks(self._directory) - tasks):
             await self.remove(task)
-
-    async def _remove(self, task: str) -> None:
-        with anyio.CancelScope(shield=True):
-            try:
-                await anyio.to_thread.run_sync(take_away, self._directory, task, limiter=self._removals)
-            except OSError as error:  # the top of what runs in the background; the next server tries again
-                log.error("cannot take away the disk of a task", task=task, why=str(error))
 
     def _device(self, task: str) -> str:
         """The kernel's name of the task's loop device, e.g. loop7."""

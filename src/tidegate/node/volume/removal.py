@@ -4,9 +4,58 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
+import structlog
+from anyio.abc import TaskGroup
+
 from tidegate.kernel import syscalls
+
+AT_ONCE = 2
+"""Each may keep the disk busy."""
+log = structlog.get_logger()
+
+
+class Removals:
+    """
+    Takes tasks' scratch away in the background, each task's once at a time.
+
+    The kernel writes out what it has not written yet before a file system is gone, which no task's end waits for.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._group: TaskGroup | None = None
+        self._limiter = anyio.CapacityLimiter(AT_ONCE)
+        self._going: set[str] = set()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """What was begun inside is done when it is left."""
+        async with anyio.create_task_group() as group:
+            self._group = group
+            yield
+        self._group = None
+
+    def begin(self, task: str) -> None:
+        """Take away what there is of a task."""
+        assert self._group is not None, "it is open"
+        if task not in self._going:
+            self._going.add(task)
+            self._group.start_soon(self._remove, task)
+
+    async def _remove(self, task: str) -> None:
+        with anyio.CancelScope(shield=True):
+            try:
+                await anyio.to_thread.run_sync(take_away, self._directory, task, limiter=self._limiter)
+            except OSError as error:  # the top of what runs in the background; the next server tries again
+                log.error("cannot take away the disk of a task", task=task, why=str(error))
+            finally:
+                self._going.discard(task)
 
 
 def take_away(directory: Path, task: str) -> None:

@@ -7,15 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-import anyio
 import anyio.to_thread
-import structlog
-from anyio.abc import TaskGroup
 
-from tidegate.node.volume.removal import clean, find_tasks, take_away
+from tidegate.node.volume.removal import Removals, clean, find_tasks
 from tidegate.node.volume.scratch import ScratchKind, Space
-
-log = structlog.get_logger()
 
 
 class UnlimitedScratch:
@@ -25,7 +20,7 @@ class UnlimitedScratch:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._group: TaskGroup | None = None
+        self._removals = Removals(directory)
 
     def open(self) -> AbstractAsyncContextManager[None]:
         """See the contract."""
@@ -34,10 +29,8 @@ class UnlimitedScratch:
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[None]:
         await anyio.to_thread.run_sync(clean, self._directory)
-        async with anyio.create_task_group() as group:
-            self._group = group
+        async with self._removals.open():
             yield
-        self._group = None
 
     async def ensure(self, task: str, size_bytes: int) -> Path:
         """See the contract."""
@@ -65,17 +58,9 @@ class UnlimitedScratch:
 
     async def remove(self, task: str) -> None:
         """See the contract."""
-        assert self._group is not None, "it is open"
-        self._group.start_soon(self._remove, task)
+        self._removals.begin(task)
 
     async def keep_only(self, tasks: set[str]) -> None:
         """See the contract."""
         for task in sorted(find_tasks(self._directory) - tasks):
             await self.remove(task)
-
-    async def _remove(self, task: str) -> None:
-        with anyio.CancelScope(shield=True):
-            try:
-                await anyio.to_thread.run_sync(take_away, self._directory, task)
-            except OSError as error:  # the top of what runs in the background; the next server tries again
-                log.error("cannot take away the disk of a task", task=task, why=str(error))

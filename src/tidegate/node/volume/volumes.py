@@ -65,8 +65,8 @@ class Volumes(Protocol):
     def written(self, task: TaskSpec, container: str) -> Path:
         """Where a container's root file system keeps what is written to it (`upper` and `work`), once prepared."""
 
-    def use(self, task: TaskSpec) -> StorageUse | None:
-        """How much of its storage a task uses; None where that is not known. Microseconds."""
+    def use(self, task: str) -> StorageUse | None:
+        """How much of its storage a task (an id) uses; None where that is not known. Microseconds."""
 
     async def release(self, task: TaskSpec) -> None:
         """Take the disk away, and leave what is not the task's. Succeeds if there is nothing. Raises OSError."""

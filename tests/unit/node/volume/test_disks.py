@@ -159,7 +159,9 @@ async def test_images_count(disks: TaskDisks, scratch: CountedScratch, rootfs: P
     await again.bind(task, three, image(digest="sha256:2", size=GIB, packed=0), rootfs)
     assert scratch.held == {task.id: 5 * GIB}
     scratch.used = 7 * MIB
-    assert again.use(task) == StorageUse(utilized_mib=5 * 1024 + 7, reserved_mib=20 * 1024 + 16)
+    assert again.use(task.id) is None
+    await again.prepare(task)
+    assert again.use(task.id) == StorageUse(utilized_mib=5 * 1024 + 7, reserved_mib=20 * 1024 + 16)
 
 
 async def test_images_that_are_larger_than_the_disk(disks: TaskDisks) -> None:
@@ -181,7 +183,7 @@ async def test_a_host_that_can_not_limit(tmp_path: Path) -> None:
         disks = TaskDisks(scratch)
         task = task_spec(container("app"))
         await disks.prepare(task)
-        assert disks.use(task) is None
+        assert disks.use(task.id) is None
         with pytest.raises(VolumeFailure, match="can't give a task a disk of 30 GiB"):
             await disks.prepare(task_spec(container("app"), ephemeral_storage_gib=30))
 
