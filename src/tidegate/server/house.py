@@ -34,6 +34,7 @@ from tidegate.node.agent.environment import CombinedEnvironment, DefinedEnvironm
 from tidegate.node.agent.environment_files import FileEnvironment
 from tidegate.node.agent.launcher import HostLauncher
 from tidegate.node.agent.parts import Parts
+from tidegate.node.agent.permission import PermittedEnvironment
 from tidegate.node.agent.secrets import SecretEnvironment
 from tidegate.node.endpoint.credentials import CredentialsIds, read_node_key
 from tidegate.node.endpoint.environment import EndpointEnvironment
@@ -64,6 +65,7 @@ from tidegate.server.statedir import StateDirectory
 from tidegate.server.storage import make_volumes
 from tidegate.services.account import ensure_account, ensure_root_key
 from tidegate.services.ecs.definitions.operations import TaskDefinitions
+from tidegate.services.execution.launch import ExecutionLaunch
 from tidegate.services.execution.objects import ExecutionObjects
 from tidegate.services.execution.secrets import ExecutionSecrets
 from tidegate.services.iam.authorization import Authorizer
@@ -221,9 +223,9 @@ async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
     secrets = ExecutionSecrets(control.store, control.sealer, control.authorizer, time.time)
     objects = ExecutionObjects(ObjectDirectory(config.s3_root or state.objects), control.store, control.authorizer)
     credentials = CredentialsIds(read_node_key(state.endpoint_key))
-    environment = CombinedEnvironment(
-        FileEnvironment(objects), DefinedEnvironment(), SecretEnvironment(secrets), EndpointEnvironment(credentials)
-    )
+    permitted = PermittedEnvironment(ExecutionLaunch(control.store, control.authorizer))
+    defined = (FileEnvironment(objects), DefinedEnvironment(), SecretEnvironment(secrets))
+    environment = CombinedEnvironment(permitted, *defined, EndpointEnvironment(credentials))
     parts = Parts(
         runtime, images, network, cgroups, volumes, launcher, environment, output, sink, time.time, secrets=secrets
     )
