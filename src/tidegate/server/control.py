@@ -17,6 +17,8 @@ from tidegate.model.task import Task
 from tidegate.node.image.images import ImageError, ImageNotFound, Images
 from tidegate.server.access import Access
 from tidegate.server.channels.tickets import Tickets
+from tidegate.server.key_rotation import KeyRotation
+from tidegate.server.master_keys import MasterKeys
 from tidegate.services.ecs.names import parse_task, task_arn
 from tidegate.store.store import Store
 
@@ -25,7 +27,14 @@ class ControlService:
     """Satisfies the generated tidegate `Api`."""
 
     def __init__(
-        self, store: Store, images: Images, engine: Engine, architecture: str, runtime: str, tickets: Tickets
+        self,
+        store: Store,
+        images: Images,
+        engine: Engine,
+        architecture: str,
+        runtime: str,
+        tickets: Tickets,
+        rotation: KeyRotation,
     ) -> None:
         self._store = store
         self._images = images
@@ -33,6 +42,9 @@ class ControlService:
         self._architecture = architecture
         self._runtime = runtime
         self.start_exec = Access(store, tickets).start_exec
+        keys = MasterKeys(rotation)
+        self.rotate_master_key = keys.rotate_master_key
+        self.describe_master_keys = keys.describe_master_keys
 
     async def list_images(self, ctx: Context, request: tidegate.ListImagesRequest) -> tidegate.ListImagesResponse:
         """All images, newest first."""

@@ -61,6 +61,7 @@ from tidegate.reconcile.loop import TaskLoop
 from tidegate.server.channels.tickets import Tickets
 from tidegate.server.config import Config, ConfigError
 from tidegate.server.endpoint import ControlPlane, serving_endpoint
+from tidegate.server.key_rotation import KeyRotation
 from tidegate.server.statedir import StateDirectory
 from tidegate.server.storage import make_volumes
 from tidegate.services.account import ensure_account, ensure_root_key
@@ -73,6 +74,7 @@ from tidegate.services.iam.sessions import Sessions
 from tidegate.services.iam.task_roles import TaskRoles
 from tidegate.services.iam.tokens import ensure_session_sealer
 from tidegate.services.secretsmanager.deletion import SecretDeletion
+from tidegate.store.keyfile import KeyFile
 from tidegate.store.logs.store import LogStore
 from tidegate.store.objects import ObjectDirectory
 from tidegate.store.secrets import Sealer
@@ -106,6 +108,7 @@ class Control:
     sessions: Sessions
     authorizer: Authorizer
     task_roles: TaskRoles
+    rotation: KeyRotation
     new_key: tuple[str, str] | None
     """The root key, if it was made just now: the only time that it is shown."""
 
@@ -147,6 +150,7 @@ async def open_house(config: Config, choose_cidr: Callable[[str], str]) -> Async
             group.start_soon(loop.run)
             group.start_soon(_keep_host_firewall, node.network)
             group.start_soon(_drop_deleted, control.store)
+            group.start_soon(control.rotation.run)
             yield House(control, node)
             group.cancel_scope.cancel()
 
@@ -171,7 +175,8 @@ async def open_control(config: Config, choose_cidr: Callable[[str], str]) -> Asy
             sessions = Sessions(store, await ensure_session_sealer(store, sealer), account, time.time)
             authorizer = Authorizer(store, account, time.time)
             roles = TaskRoles(store, authorizer, time.time, is_strict=config.strict_iam)
-            yield Control(state, store, logs, sealer, account, sessions, authorizer, roles, new_key)
+            rotation = KeyRotation(store, sealer, KeyFile(state.master_key), KINDS)
+            yield Control(state, store, logs, sealer, account, sessions, authorizer, roles, rotation, new_key)
     finally:
         await store.close()
 
