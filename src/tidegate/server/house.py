@@ -226,7 +226,7 @@ async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
     volumes = await make_volumes(config, state)
     launcher = HostLauncher(runtime, images, volumes, host, resolver_lines())
     secrets = ExecutionSecrets(control.store, control.sealer, control.authorizer, time.time)
-    objects = ExecutionObjects(ObjectDirectory(config.s3_root or state.objects), control.store, control.authorizer)
+    objects = ExecutionObjects(ObjectDirectory(config.s3_root or state.objects), control.authorizer)
     credentials = CredentialsIds(read_node_key(state.endpoint_key))
     permitted = PermittedEnvironment(ExecutionLaunch(control.store, control.authorizer))
     defined = (FileEnvironment(objects), DefinedEnvironment(), SecretEnvironment(secrets))
