@@ -42,7 +42,7 @@ class ExecutionLaunch:
         """A task without an execution role has nobody to ask: what takes one is refused when it is registered."""
         if task.execution_role is None:
             return
-        role = ExecutionRole(self._store, self._authorizer, task)
+        role = ExecutionRole(self._authorizer, task)
         self._check_image(role, container.image)
         self._check_log(role, task, container)
 
