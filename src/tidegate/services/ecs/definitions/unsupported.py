@@ -71,7 +71,6 @@ CONTAINER_FIELDS: tuple[Unsupported[ecs.ContainerDefinition], ...] = (
 )
 
 KEPT = (
-    "taskRoleArn",
     "executionRoleArn",
     "versionConsistency",
     "portMappings.name",
