@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import anyio
+import msgspec
 
 from tidegate.engine.sim import Behaviour, behaviour_of
+from tidegate.model.blackbox import BlackBox, ContainerBox
 from tidegate.model.execution import RegistryLogin
 from tidegate.model.image import Image, ImageConfig
 from tidegate.model.spec import ContainerSpec, LogTarget, NetworkSpec, SecurityGroupSpec, TaskSpec
+from tidegate.node.agent.blackbox import ContainerTraces, Measured
 from tidegate.node.agent.environment import DefinedEnvironment, EnvironmentSource
 from tidegate.node.agent.parts import LaunchRequest, Parts, PhaseTimer
 from tidegate.node.agent.secrets import NoSecrets, SecretSource
@@ -60,11 +63,6 @@ class FakeContainer:
         assert self.exit is not None
         return self.exit
 
-    def process_namespace(self) -> Path:
-        if self.exit is not None:
-            raise RuntimeFailure("create", "it has ended")
-        return Path("/fake") / self.bundle.id
-
     def kill(self, signal: int) -> None:
         self.signals.append(signal)
         if self.world.kill_failure is not None:
@@ -96,6 +94,7 @@ class World:
         self.disks: set[str] = set()
         self.rootfs: set[Path] = set()
         self.streams: list[LogTarget] = []
+        self.boxes: dict[str, BlackBox] = {}
         self.events: list[str] = []
         self.pulls: list[tuple[str, RegistryLogin | None]] = []
         self.environments: dict[str, Mapping[str, str]] = {}
@@ -150,6 +149,7 @@ class World:
             environment=self.environment,
             output=FakeOutput(),
             sink=FakeSink(self),
+            recorder=FakeRecorder(self),
             now=self.now,
             boot=self.boot,
             secrets=self.secrets,
@@ -182,12 +182,7 @@ class FakeLauncher:
         self.world.behaviours[request.bundle.id] = behaviour_of(request.container.image)
         return self._create(request.bundle)
 
-    async def hold_processes(self, bundle: Bundle, network_namespace: Path) -> Container:
-        await anyio.sleep(0.01)
-        self.world.behaviours[bundle.id] = Behaviour()
-        return self._create(bundle)
-
-    async def create_again(self, bundle: Bundle, process_namespace: Path | None) -> Container:
+    async def create_again(self, bundle: Bundle) -> Container:
         assert bundle.directory in self.world.rootfs, "the root file system is kept"
         assert bundle.id not in self.world.containers, "it was removed before"
         await anyio.sleep(0.01)
@@ -316,6 +311,33 @@ class FakeCgroups:
 
     def container_path(self, task: str, container: str) -> str:
         return f"/tidegate-test/{task}/{container}"
+
+    def counters(self, task: str, container: str | None = None) -> None:
+        return None
+
+    def oom_kills(self, task: str, container: str | None = None) -> int:
+        return 0
+
+
+@dataclass(slots=True)
+class FakeRecorder:
+    world: World
+
+    async def look(self, task: str, at: float, measured: Measured, traces: Sequence[ContainerTraces]) -> BlackBox:
+        await anyio.lowlevel.checkpoint()
+        return BlackBox(task=task, at=at, containers=tuple(ContainerBox(name=one.name) for one in traces))
+
+    async def keep(self, task: str, at: float, measured: Measured, traces: Sequence[ContainerTraces]) -> None:
+        box = await self.look(task, at, measured, traces)
+        self.world.boxes.setdefault(task, msgspec.structs.replace(box, is_final=True))
+
+    async def read(self, task: str) -> BlackBox | None:
+        await anyio.lowlevel.checkpoint()
+        return self.world.boxes.get(task)
+
+    async def retain(self, tasks: Collection[str]) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.world.boxes = {task: box for task, box in self.world.boxes.items() if task in tasks}
 
 
 class FakeOutput:

@@ -13,6 +13,32 @@ _ = (Annotated, Any, Literal, Meta, field, Integer, Long, Member, Timestamp)
 Architecture = Literal['x86_64', 'arm64']
 ArchiveFormat = Literal['OCI', 'DOCKER']
 
+class BlackBoxContainer(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    name: str | None = None
+    memory: BlackBoxMemory | None = None
+    cpu_seconds: float | None = field(name="cpuSeconds", default=None)
+    log: tuple[LogLine, ...] | None = None
+    is_log_whole: bool | None = field(name="isLogWhole", default=None)
+    changed_files: tuple[ChangedFile, ...] | None = field(name="changedFiles", default=None)
+    are_changed_files_whole: bool | None = field(name="areChangedFilesWhole", default=None)
+    written_bytes: Long | None = field(name="writtenBytes", default=None)
+    health_probes: tuple[HealthProbe, ...] | None = field(name="healthProbes", default=None)
+
+class BlackBoxMemory(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    peak_bytes: Long | None = field(name="peakBytes", default=None)
+    limit_bytes: Long | None = field(name="limitBytes", default=None)
+    limit_hits: Long | None = field(name="limitHits", default=None)
+    kills: Integer | None = None
+
+class BlackBoxNotFoundException(ServiceError):
+    code = "BlackBoxNotFoundException"
+    status = 400
+
+class ChangedFile(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    path: str | None = None
+    change: str | None = None
+    size_bytes: Long | None = field(name="sizeBytes", default=None)
+
 class CollectGarbageRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     pass
 
@@ -23,11 +49,19 @@ class ContainerNotRunningException(ServiceError):
     code = "ContainerNotRunningException"
     status = 400
 
-class DescribeMasterKeysRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    pass
+class DescribeBlackBoxRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    task: Annotated[str, Meta(min_length=1, max_length=4096)]
+    cluster: str | None = None
 
-class DescribeMasterKeysResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    keys: MasterKeys | None = None
+class DescribeBlackBoxResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    task_arn: str | None = field(name="taskArn", default=None)
+    at: Timestamp | None = None
+    is_final: bool | None = field(name="isFinal", default=None)
+    memory: BlackBoxMemory | None = None
+    cpu_seconds: float | None = field(name="cpuSeconds", default=None)
+    disk_free_bytes: Long | None = field(name="diskFreeBytes", default=None)
+    disk_size_bytes: Long | None = field(name="diskSizeBytes", default=None)
+    containers: tuple[BlackBoxContainer, ...] | None = None
 
 class DescribeNodesRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     pass
@@ -44,6 +78,19 @@ class DescribeTimelineResponse(Shape, frozen=True, kw_only=True, omit_defaults=T
     phases: tuple[Phase, ...] | None = None
     waiting_reason: str | None = field(name="waitingReason", default=None)
 
+class ExplainTaskRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    task: Annotated[str, Meta(min_length=1, max_length=4096)]
+    cluster: str | None = None
+
+class ExplainTaskResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    task_arn: str | None = field(name="taskArn", default=None)
+    rule: str | None = None
+    is_problem: bool | None = field(name="isProblem", default=None)
+    headline: str | None = None
+    cause: str | None = None
+    evidence: tuple[str, ...] | None = None
+    remedies: tuple[str, ...] | None = None
+
 class ExportImageRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     path: Annotated[str, Meta(min_length=1, max_length=4096)]
     reference: Annotated[str, Meta(min_length=1, max_length=4096)]
@@ -51,6 +98,11 @@ class ExportImageRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
 
 class ExportImageResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     pass
+
+class HealthProbe(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    at: Timestamp | None = None
+    exit_code: Integer | None = field(name="exitCode", default=None)
+    output: str | None = None
 
 class ImageException(ServiceError):
     code = "ImageException"
@@ -78,10 +130,6 @@ class InvalidParameterException(ServiceError):
     code = "InvalidParameterException"
     status = 400
 
-class KeyRotationException(ServiceError):
-    code = "KeyRotationException"
-    status = 400
-
 class LimitExceededException(ServiceError):
     code = "LimitExceededException"
     status = 400
@@ -92,12 +140,10 @@ class ListImagesRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
 class ListImagesResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     images: tuple[ImageSummary, ...] | None = None
 
-class MasterKeys(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    current_key_id: str = field(name="currentKeyId")
-    old_key_ids: tuple[str, ...] = field(name="oldKeyIds")
-    sealed_texts: Integer = field(name="sealedTexts")
-    stale_texts: Integer = field(name="staleTexts")
-    problem: str | None = None
+class LogLine(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    at: Timestamp | None = None
+    stream: str | None = None
+    text: str | None = None
 
 class Node(Shape, frozen=True, kw_only=True, omit_defaults=True):
     id: str | None = None
@@ -129,12 +175,6 @@ class RemoveImageRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
 
 class RemoveImageResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     pass
-
-class RotateMasterKeyRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    pass
-
-class RotateMasterKeyResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
-    keys: MasterKeys | None = None
 
 class ServerException(ServiceError):
     code = "ServerException"
@@ -185,13 +225,13 @@ class Api(Protocol):
 
     async def describe_timeline(self, ctx: Context, request: DescribeTimelineRequest) -> DescribeTimelineResponse: ...
 
-    async def rotate_master_key(self, ctx: Context, request: RotateMasterKeyRequest) -> RotateMasterKeyResponse: ...
-
-    async def describe_master_keys(self, ctx: Context, request: DescribeMasterKeysRequest) -> DescribeMasterKeysResponse: ...
-
     async def describe_nodes(self, ctx: Context, request: DescribeNodesRequest) -> DescribeNodesResponse: ...
 
     async def start_exec(self, ctx: Context, request: StartExecRequest) -> StartExecResponse: ...
+
+    async def describe_black_box(self, ctx: Context, request: DescribeBlackBoxRequest) -> DescribeBlackBoxResponse: ...
+
+    async def explain_task(self, ctx: Context, request: ExplainTaskRequest) -> ExplainTaskResponse: ...
 
 SERVICE = 'tidegate'
 PROTOCOL = 'json'
@@ -207,10 +247,10 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("RemoveImage", "remove_image", RemoveImageRequest, RemoveImageResponse, (ServerException, ImageNotFoundException, ), ''),
     Operation("CollectGarbage", "collect_garbage", CollectGarbageRequest, CollectGarbageResponse, (ServerException, ), ''),
     Operation("DescribeTimeline", "describe_timeline", DescribeTimelineRequest, DescribeTimelineResponse, (ServerException, TaskNotFoundException, ), ''),
-    Operation("RotateMasterKey", "rotate_master_key", RotateMasterKeyRequest, RotateMasterKeyResponse, (ServerException, KeyRotationException, ), ''),
-    Operation("DescribeMasterKeys", "describe_master_keys", DescribeMasterKeysRequest, DescribeMasterKeysResponse, (ServerException, ), ''),
     Operation("DescribeNodes", "describe_nodes", DescribeNodesRequest, DescribeNodesResponse, (ServerException, ), ''),
     Operation("StartExec", "start_exec", StartExecRequest, StartExecResponse, (ServerException, InvalidParameterException, TaskNotFoundException, ContainerNotRunningException, LimitExceededException, ), ''),
+    Operation("DescribeBlackBox", "describe_black_box", DescribeBlackBoxRequest, DescribeBlackBoxResponse, (ServerException, InvalidParameterException, TaskNotFoundException, BlackBoxNotFoundException, ), ''),
+    Operation("ExplainTask", "explain_task", ExplainTaskRequest, ExplainTaskResponse, (ServerException, InvalidParameterException, TaskNotFoundException, ), ''),
 )
 UNSERVED = frozenset(
     ''.split()

@@ -13,7 +13,7 @@ from rich.table import Table
 from tidegate.api import ecs, tidegate
 from tidegate.cli.client import Client
 from tidegate.cli.target import find_target, state_option
-from tidegate.cli.tasks import HEALTH_STYLES, STATUS_STYLES, address, find_task, published, task_id
+from tidegate.cli.tasks import HEALTH_STYLES, STATUS_STYLES, address, find_task, published, short_id, task_id
 from tidegate.model.task import MADE_ROLE
 
 BAR_WIDTH = 40
@@ -32,6 +32,8 @@ def command(state_dir: Path | None, task: str, cluster: str) -> None:
     console = Console()
     console.print(_facts(found, timeline.waiting_reason))
     console.print(_containers(found))
+    if found.last_status == "STOPPED" or timeline.waiting_reason:
+        console.print(f"\n[dim]why:[/] tidegate why {short_id(found)}")
     if timeline.phases:
         console.print("\n[bold]Launch[/]")
         console.print(draw_timeline(timeline.phases, found.created_at or 0, found.started_at))

@@ -15,12 +15,12 @@ COMMANDS = {
     "run": "Run an image as a task.",
     "ps": "List tasks.",
     "describe": "Show a task, and where the time of its launch went.",
+    "why": "Explain what happened to a task, and what to do about it.",
     "exec": "Run a shell or a command in a running container.",
     "logs": "Show what a task's containers wrote.",
     "stop": "Stop tasks.",
     "images": "List the images that are here.",
     "image": "Import, pull, export and remove images.",
-    "rotate-key": "Replace the master key that secrets are sealed with.",
     "doctor": "Say what this host can do, and how to mend what it can't.",
     "teardown": "Stop all tasks of a server and remove what it made on this host.",
     "completion": "Print the completion script for a shell.",
@@ -38,7 +38,7 @@ class LazyGroup(click.Group):
         """Import the command's module."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"tidegate.cli.{cmd_name.replace('-', '_')}_command")
+        module = importlib.import_module(f"tidegate.cli.{cmd_name}_command")
         command: click.Command = module.command
         return command
 

@@ -19,6 +19,7 @@ from tidegate.cli.ports import Port, PortType
 from tidegate.cli.subnets import default_subnets
 from tidegate.cli.target import Target, find_target, state_option
 from tidegate.cli.tasks import address, describe, short_id, why_stopped
+from tidegate.cli.why_command import hint
 
 POLL_SECONDS = 0.1
 NEVER_RAN = 125
@@ -104,7 +105,8 @@ def _wait_until_runs(client: Client, cluster: str, task: ecs.Task) -> ecs.Task:
             if now.last_status == "STOPPED":
                 if now.started_at is not None:
                     return now
-                raise click.ClickException(f"the task did not start: {why_stopped(now)}")
+                why = f"why: tidegate why {short_id(now)}"
+                raise click.ClickException(f"the task did not start: {why_stopped(now)}\n{why}")
             time.sleep(POLL_SECONDS)
 
 
@@ -129,7 +131,10 @@ def _attach(client: Client, cluster: str, task: ecs.Task) -> int:
     (container,) = now.containers or (ecs.Container(),)
     if container.exit_code is None:
         click.echo(f"the task did not run: {why_stopped(now)}", err=True)
+        hint(short_id(now), is_stderr=True)
         return NEVER_RAN
     if container.reason:
         click.echo(container.reason, err=True)
+    if container.exit_code:
+        hint(short_id(now), is_stderr=True)
     return container.exit_code

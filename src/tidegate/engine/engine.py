@@ -16,11 +16,12 @@ the last observation, so that a reader that was away finds it in the next snapsh
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
+from tidegate.model.blackbox import BlackBox
 from tidegate.model.session import ExecRequest, ExecSession
 from tidegate.model.spec import SecurityGroupSpec, TaskSpec
 from tidegate.model.status import Node, Observation, StopCode
@@ -95,6 +96,16 @@ class Engine(Protocol):
 
     def watch(self) -> AsyncIterator[Observation | Gap]:
         """Observations from now on, in order for each task; older ones of the same task may be skipped."""
+
+    async def black_box(self, task: str) -> BlackBox | None:
+        """
+        What is known of a task beside its status: of one that has ended, as it was then; of one that runs, now.
+
+        It is kept when the task is forgotten, until `retain` drops it. None if there is none.
+        """
+
+    async def retain(self, tasks: Collection[str]) -> None:
+        """Keep the black boxes of these tasks, and drop all others."""
 
     async def exec(self, task: str, container: str, request: ExecRequest) -> ExecSession:
         """

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
 
 from tidegate.engine.engine import Cap, Gap, NoCapacity
 from tidegate.engine.feed import Feed
+from tidegate.model.blackbox import BlackBox
 from tidegate.model.session import ExecRequest, ExecSession
 from tidegate.model.spec import SecurityGroupSpec, TaskSpec
 from tidegate.model.status import Node, Observation, StopCode
@@ -80,6 +81,14 @@ class LocalEngine:
     def watch(self) -> AsyncIterator[Observation | Gap]:
         """See Engine."""
         return self._feed.watch()
+
+    async def black_box(self, task: str) -> BlackBox | None:
+        """See Engine."""
+        return await self._agent.black_box(task)
+
+    async def retain(self, tasks: Collection[str]) -> None:
+        """See Engine."""
+        await self._agent.retain(tasks)
 
     async def exec(self, task: str, container: str, request: ExecRequest) -> ExecSession:
         """See Engine."""

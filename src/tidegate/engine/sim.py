@@ -8,7 +8,7 @@ What a container does is read from its image's name, so that a task definition i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -18,6 +18,7 @@ from anyio.abc import TaskGroup
 
 from tidegate.engine.engine import BadSpec, Cap, Gap, NoCapacity
 from tidegate.engine.feed import Feed
+from tidegate.model.blackbox import BlackBox, ContainerBox
 from tidegate.model.session import ExecRequest, ExecSession, SessionFailure
 from tidegate.model.spec import ContainerSpec, SecurityGroupSpec, TaskSpec
 from tidegate.model.status import ContainerStatus, LastStatus, Node, Observation, StopCode
@@ -74,6 +75,7 @@ class SimEngine:
         self._now = now
         self._feed = Feed()
         self._runs: dict[str, _Run] = {}
+        self._boxes: dict[str, BlackBox] = {}
         self._group: TaskGroup | None = None
         self.security_groups: Mapping[str, SecurityGroupSpec] = {}
 
@@ -133,6 +135,16 @@ class SimEngine:
     def watch(self) -> AsyncIterator[Observation | Gap]:
         """See Engine."""
         return self._feed.watch()
+
+    async def black_box(self, task: str) -> BlackBox | None:
+        """See Engine."""
+        await anyio.lowlevel.checkpoint()
+        return self._boxes.get(task)
+
+    async def retain(self, tasks: Collection[str]) -> None:
+        """See Engine."""
+        await anyio.lowlevel.checkpoint()
+        self._boxes = {task: box for task, box in self._boxes.items() if task in tasks}
 
     async def exec(self, task: str, container: str, request: ExecRequest) -> ExecSession:
         """See Engine: what is simulated has no processes."""
@@ -206,6 +218,8 @@ class SimEngine:
             ended = _exited(ended, container.name, 143 if behaviour_of(container.image).obeys else 137)
         self._say(run, containers=ended, execution_stopped_at=self._now())
         self._say(run, last_status=LastStatus.DEPROVISIONING)
+        boxes = tuple(ContainerBox(name=c.name) for c in run.spec.containers)
+        self._boxes[run.spec.id] = BlackBox(task=run.spec.id, at=self._now(), is_final=True, containers=boxes)
         self._say(run, last_status=LastStatus.STOPPED, stopped_at=self._now())
 
 

@@ -75,6 +75,7 @@ class TaskLoop:
             observed = self._engine.watch()
             self._recall()
             await self._apply_groups()
+            await self._retain()
             async with anyio.create_task_group() as group:
                 group.start_soon(self._observations.read, observed)
                 group.start_soon(self._observations.write)
@@ -243,3 +244,8 @@ class TaskLoop:
         ]
         if old:
             await self._store.commit(*old)
+            await self._retain()
+
+    async def _retain(self) -> None:
+        """The engine keeps what it knows of a task for as long as its record is there."""
+        await self._engine.retain({task.id for task in self._store.select(Task)})

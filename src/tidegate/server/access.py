@@ -15,7 +15,8 @@ from tidegate.model.task import Task
 from tidegate.server.channels.entrance import PATH
 from tidegate.server.channels.exec_channel import ExecTarget
 from tidegate.server.channels.tickets import Target, Tickets, TooMany
-from tidegate.services.ecs.names import parse_task, task_arn
+from tidegate.server.insight import find_task
+from tidegate.services.ecs.names import task_arn
 from tidegate.store.store import Store
 
 _VARIABLE = re.compile(r"[^=\0]+")
@@ -30,19 +31,12 @@ class Access:
 
     async def start_exec(self, ctx: Context, request: tidegate.StartExecRequest) -> tidegate.StartExecResponse:
         """A ticket for a command in a container."""
-        task = self._find_task(ctx, request.task)
+        task = find_task(self._store, ctx, request.task)
         container = _find_container(task, request.container)
         target = ExecTarget(task.id, container, _exec_request(request), ctx.principal, is_ours=True)
         return tidegate.StartExecResponse(
             task_arn=task_arn(ctx, task.cluster, task.id), container_name=container, session=self._give(ctx, target)
         )
-
-    def _find_task(self, ctx: Context, name: str) -> Task:
-        _, task_id = parse_task(name, ctx)
-        task = self._store.get(Task, task_id)
-        if task is None:
-            raise tidegate.TaskNotFoundException(f"there is no task {name}")
-        return task
 
     def _give(self, ctx: Context, target: Target) -> tidegate.Session:
         try:

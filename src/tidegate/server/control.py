@@ -6,6 +6,7 @@ They reach into the node, so they stand beside the wiring and not among the serv
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Literal
 
@@ -17,8 +18,7 @@ from tidegate.model.task import Task
 from tidegate.node.image.images import ImageError, ImageNotFound, Images
 from tidegate.server.access import Access
 from tidegate.server.channels.tickets import Tickets
-from tidegate.server.key_rotation import KeyRotation
-from tidegate.server.master_keys import MasterKeys
+from tidegate.server.insight import Insight
 from tidegate.services.ecs.names import parse_task, task_arn
 from tidegate.store.store import Store
 
@@ -27,14 +27,7 @@ class ControlService:
     """Satisfies the generated tidegate `Api`."""
 
     def __init__(
-        self,
-        store: Store,
-        images: Images,
-        engine: Engine,
-        architecture: str,
-        runtime: str,
-        tickets: Tickets,
-        rotation: KeyRotation,
+        self, store: Store, images: Images, engine: Engine, architecture: str, runtime: str, tickets: Tickets
     ) -> None:
         self._store = store
         self._images = images
@@ -42,9 +35,9 @@ class ControlService:
         self._architecture = architecture
         self._runtime = runtime
         self.start_exec = Access(store, tickets).start_exec
-        keys = MasterKeys(rotation)
-        self.rotate_master_key = keys.rotate_master_key
-        self.describe_master_keys = keys.describe_master_keys
+        insight = Insight(store, engine, time.time)
+        self.describe_black_box = insight.describe_black_box
+        self.explain_task = insight.explain_task
 
     async def list_images(self, ctx: Context, request: tidegate.ListImagesRequest) -> tidegate.ListImagesResponse:
         """All images, newest first."""

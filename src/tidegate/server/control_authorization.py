@@ -28,9 +28,9 @@ TABLE = Table(
         "CollectGarbage": Row(),
         "DescribeTimeline": Row(task_resource),
         "DescribeNodes": Row(),
-        "RotateMasterKey": Row(),
-        "DescribeMasterKeys": Row(),
         "StartExec": Row(task_resource),
+        "DescribeBlackBox": Row(task_resource),
+        "ExplainTask": Row(task_resource),
     },
     find_tags,
 )

@@ -29,12 +29,13 @@ from tidegate.model.secret import Secret, SecretVersion
 from tidegate.model.status import Observation
 from tidegate.model.task import AttributeRecord, ClientToken, Cluster, Family, Setting, Task, TaskDefinition
 from tidegate.node.agent.agent import Agent
+from tidegate.node.agent.blackbox import BlackBoxes
 from tidegate.node.agent.capacity import Capacity
 from tidegate.node.agent.environment import CombinedEnvironment, DefinedEnvironment
 from tidegate.node.agent.environment_files import FileEnvironment
 from tidegate.node.agent.launcher import HostLauncher
 from tidegate.node.agent.parts import Parts
-from tidegate.node.agent.permission import PermittedEnvironment
+from tidegate.node.agent.recorder import Recorder
 from tidegate.node.agent.secrets import SecretEnvironment
 from tidegate.node.endpoint.credentials import CredentialsIds, read_node_key
 from tidegate.node.endpoint.environment import EndpointEnvironment
@@ -61,12 +62,10 @@ from tidegate.reconcile.loop import TaskLoop
 from tidegate.server.channels.tickets import Tickets
 from tidegate.server.config import Config, ConfigError
 from tidegate.server.endpoint import ControlPlane, serving_endpoint
-from tidegate.server.key_rotation import KeyRotation
 from tidegate.server.statedir import StateDirectory
 from tidegate.server.storage import make_volumes
 from tidegate.services.account import ensure_account, ensure_root_key
 from tidegate.services.ecs.definitions.operations import TaskDefinitions
-from tidegate.services.execution.launch import ExecutionLaunch
 from tidegate.services.execution.objects import ExecutionObjects
 from tidegate.services.execution.secrets import ExecutionSecrets
 from tidegate.services.iam.authorization import Authorizer
@@ -74,7 +73,6 @@ from tidegate.services.iam.sessions import Sessions
 from tidegate.services.iam.task_roles import TaskRoles
 from tidegate.services.iam.tokens import ensure_session_sealer
 from tidegate.services.secretsmanager.deletion import SecretDeletion
-from tidegate.store.keyfile import KeyFile
 from tidegate.store.logs.store import LogStore
 from tidegate.store.objects import ObjectDirectory
 from tidegate.store.secrets import Sealer
@@ -108,7 +106,6 @@ class Control:
     sessions: Sessions
     authorizer: Authorizer
     task_roles: TaskRoles
-    rotation: KeyRotation
     new_key: tuple[str, str] | None
     """The root key, if it was made just now: the only time that it is shown."""
 
@@ -150,7 +147,6 @@ async def open_house(config: Config, choose_cidr: Callable[[str], str]) -> Async
             group.start_soon(loop.run)
             group.start_soon(_keep_host_firewall, node.network)
             group.start_soon(_drop_deleted, control.store)
-            group.start_soon(control.rotation.run)
             yield House(control, node)
             group.cancel_scope.cancel()
 
@@ -175,8 +171,7 @@ async def open_control(config: Config, choose_cidr: Callable[[str], str]) -> Asy
             sessions = Sessions(store, await ensure_session_sealer(store, sealer), account, time.time)
             authorizer = Authorizer(store, account, time.time)
             roles = TaskRoles(store, authorizer, time.time, is_strict=config.strict_iam)
-            rotation = KeyRotation(store, sealer, KeyFile(state.master_key), KINDS)
-            yield Control(state, store, logs, sealer, account, sessions, authorizer, roles, rotation, new_key)
+            yield Control(state, store, logs, sealer, account, sessions, authorizer, roles, new_key)
     finally:
         await store.close()
 
@@ -226,13 +221,16 @@ async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
     volumes = await make_volumes(config, state)
     launcher = HostLauncher(runtime, images, volumes, host, resolver_lines())
     secrets = ExecutionSecrets(control.store, control.sealer, control.authorizer, time.time)
-    objects = ExecutionObjects(ObjectDirectory(config.s3_root or state.objects), control.authorizer)
+    objects = ExecutionObjects(ObjectDirectory(config.s3_root or state.objects), control.store, control.authorizer)
     credentials = CredentialsIds(read_node_key(state.endpoint_key))
-    permitted = PermittedEnvironment(ExecutionLaunch(control.store, control.authorizer))
-    defined = (FileEnvironment(objects), DefinedEnvironment(), SecretEnvironment(secrets))
-    environment = CombinedEnvironment(permitted, *defined, EndpointEnvironment(credentials))
+    environment = CombinedEnvironment(
+        FileEnvironment(objects), DefinedEnvironment(), SecretEnvironment(secrets), EndpointEnvironment(credentials)
+    )
     parts = Parts(
-        runtime, images, network, cgroups, volumes, launcher, environment, output, sink, time.time, secrets=secrets
+        *(runtime, images, network, cgroups, volumes, launcher, environment, output, sink),
+        recorder=Recorder(BlackBoxes(state.node / "black-boxes")),
+        now=time.time,
+        secrets=secrets,
     )
     capacity = Capacity(NODE_ID, config.reserve_memory, is_strict=config.strict_capacity)
 

@@ -11,7 +11,7 @@ What the agent knows of its tasks is in its directory, one folder a task; nothin
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ import anyio.to_thread
 import structlog
 from anyio.abc import TaskGroup
 
+from tidegate.model.blackbox import BlackBox
 from tidegate.model.session import ExecRequest, ExecSession, SessionFailure
 from tidegate.model.spec import TaskSpec
 from tidegate.model.status import LastStatus, Observation
@@ -123,6 +124,17 @@ class Agent:
             run.record.journal.retire()
             if self._group is not None:
                 self._group.start_soon(anyio.to_thread.run_sync, run.record.journal.remove)
+
+    async def black_box(self, task: str) -> BlackBox | None:
+        """What is kept of a task that has ended, or could be kept of one that runs now; None if it is not known."""
+        run = self._runs.get(task)
+        if run is not None and not _is_stopped(run):
+            return await run.black_box()
+        return await self._parts.recorder.read(task)
+
+    async def retain(self, tasks: Collection[str]) -> None:
+        """Drop what is kept of all tasks but these."""
+        await self._parts.recorder.retain(tasks)
 
     async def exec(self, task: str, container: str, request: ExecRequest) -> ExecSession:
         """Run a command in a running container. Raises SessionFailure."""

@@ -8,6 +8,7 @@ A container that is started again by its restart policy lives several times; wha
 from __future__ import annotations
 
 import signal
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import chain, repeat
@@ -15,6 +16,7 @@ from itertools import chain, repeat
 import anyio
 
 from tidegate.kernel.background import running
+from tidegate.model.blackbox import PROBE_BYTES, PROBES, Probe
 from tidegate.model.spec import HealthCheck, LogTarget
 from tidegate.model.status import Health
 from tidegate.node.agent.health import HealthState, watch_health
@@ -95,6 +97,8 @@ class HealthWatch:
         self._report = report
         self.last_probe: ExecResult | None = None
         """What the check came to last; None before the first one, and after one that could not be run."""
+        self.probes: deque[Probe] = deque(maxlen=PROBES)
+        """What the last ones came to, oldest first."""
 
     async def run(self, live: Container) -> None:
         """Until cancelled."""
@@ -104,9 +108,16 @@ class HealthWatch:
             self.last_probe = None
             with suppress(RuntimeFailure, OSError):  # as docker has it: a check that can't be run has failed
                 self.last_probe = await live.exec(check.command, environment={}, timeout_seconds=check.timeout_seconds)
+            self.probes.append(_to_probe(self._now(), self.last_probe))
             return self.last_probe is not None and self.last_probe.code == 0
 
         def report(state: HealthState) -> None:
             self._report(state.health)
 
         await watch_health(check, self._state, probe, report, self._started_at, self._now)
+
+
+def _to_probe(at: float, result: ExecResult | None) -> Probe:
+    if result is None:
+        return Probe(at=at, output="the check could not be run")
+    return Probe(at=at, code=result.code, output=result.output[-PROBE_BYTES:])

@@ -18,20 +18,20 @@ from tidegate.model.session import ExecRequest, ExecSession, SessionFailure
 from tidegate.model.spec import ContainerSpec, TaskSpec
 from tidegate.model.status import Health
 from tidegate.node.agent.attempt import Attempt, HealthWatch
+from tidegate.node.agent.blackbox import ContainerTraces, Measured
 from tidegate.node.agent.parts import LaunchRequest, Parts
 from tidegate.node.agent.plan import Known, Stage
-from tidegate.node.agent.processes import SharedProcesses
-from tidegate.node.agent.reasons import LOST, LOST_WITH_HOST, NODE_FAILED, PROCESSES_LOST, exit_reason, launch_reason
+from tidegate.node.agent.reasons import LOST, LOST_WITH_HOST, NODE_FAILED, exit_reason, launch_reason
 from tidegate.node.agent.record import TaskRecord
 from tidegate.node.agent.secrets import resolve_login
 from tidegate.node.image.images import ImageError
 from tidegate.node.output.sink import LogTargetMissing
+from tidegate.node.runtime.bundle import BundleFiles
 from tidegate.node.runtime.runtime import Bundle, Container, ExecResult, Exit, RuntimeFailure, RuntimeTimeout
 from tidegate.node.volume.volumes import VolumeFailure
 
 log = structlog.get_logger()
 
-KILLED = 128 + signal.SIGKILL
 START_SECONDS = 60.0
 """For a container that is ready to let its first instruction run (Fargate's limit)."""
 
@@ -46,10 +46,8 @@ class ContainerRun:
         parts: Parts,
         record: TaskRecord,
         launching: anyio.CapacityLimiter,
-        processes: SharedProcesses,
         wake: Callable[[], None],
     ) -> None:
-        self._processes = processes
         self._task, self._spec, self._parts, self._record = task, spec, parts, record
         self._launching = launching
         self._wake = wake
@@ -90,6 +88,19 @@ class ContainerRun:
     def last_probe(self) -> ExecResult | None:
         """What the health check came to last, by this process of ours."""
         return self._health.last_probe if self._health is not None else None
+
+    def traces(self) -> ContainerTraces:
+        """What a black box is made of; measured now, since a group's counts go with it."""
+        return ContainerTraces(
+            name=self._spec.name,
+            log=BundleFiles.of(self.bundle).log,
+            upper=self._parts.volumes.written(self._task, self._spec.name) / "upper",
+            probes=tuple(self._health.probes) if self._health is not None else (),
+            measured=Measured(
+                self._parts.cgroups.counters(self._task.id, self._spec.name),
+                self._parts.cgroups.oom_kills(self._task.id, self._spec.name),
+            ),
+        )
 
     async def attach_exec(self, request: ExecRequest) -> ExecSession:
         """Run a command in it for somebody who talks to it. Raises SessionFailure."""
@@ -186,8 +197,6 @@ class ContainerRun:
         ended = self._ended
         assert ended is not None, "it has exited"
         reason = exit_reason(ended) or self._record.container(self._spec.name).reason
-        if not reason and self._processes.is_lost:
-            reason = PROCESSES_LOST
         self._stop_with(ended.code, reason, finished_at=ended.finished_at)
 
     def abandon(self) -> None:
@@ -223,7 +232,7 @@ class ContainerRun:
             async with self._launching:
                 if self._live is not None:
                     await self._live.remove()
-                self._live = await self._parts.launcher.create_again(self.bundle, self._processes.namespace())
+                self._live = await self._parts.launcher.create_again(self.bundle)
                 # From here on, what is found after a crash is what is to run.
                 self._record.say_container(self._spec.name, is_restarting=False, restarted_at=self._parts.now())
                 await self._let_run(self._live)
@@ -238,7 +247,6 @@ class ContainerRun:
             image=self._image,
             bundle=self.bundle,
             network_namespace=self._namespace,
-            process_namespace=self._processes.namespace(),
         )
 
     async def _start_created(self, live: Container, group: TaskGroup) -> None:
@@ -280,8 +288,6 @@ class ContainerRun:
     async def _watch_over(self, attempt: Attempt) -> None:
         self._health = self._health_watch()
         self._ended = await attempt.run(self._health)
-        if self._ended.code == KILLED:
-            await self._processes.settle()
         self._stage = Stage.EXITED
         self._wake()
 

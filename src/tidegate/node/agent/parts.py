@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from tidegate.kernel.process import boot_id
+from tidegate.model.blackbox import BlackBox
+from tidegate.model.counters import GroupCounters
 from tidegate.model.image import Image
 from tidegate.model.spec import ContainerSpec, LogTarget, TaskSpec
+from tidegate.node.agent.blackbox import ContainerTraces, Measured
 from tidegate.node.agent.environment import EnvironmentSource
 from tidegate.node.agent.secrets import NoSecrets, SecretSource
 from tidegate.node.image.images import Images
@@ -35,6 +38,12 @@ class TaskCgroups(Protocol):
     def container_path(self, task: str, container: str) -> str:
         """Where the runtime puts a container's cgroup."""
 
+    def counters(self, task: str, container: str | None = None) -> GroupCounters | None:
+        """What was counted of a task or of one of its containers; None if it is gone."""
+
+    def oom_kills(self, task: str, container: str | None = None) -> int:
+        """How many processes of the group itself were killed for want of memory."""
+
 
 class Launcher(Protocol):
     """Makes a container ready for its first instruction."""
@@ -42,10 +51,7 @@ class Launcher(Protocol):
     async def create(self, request: LaunchRequest, phase: PhaseTimer) -> Container:
         """Root file system, configuration, runtime. Raises RuntimeFailure, OSError."""
 
-    async def hold_processes(self, bundle: Bundle, network_namespace: Path) -> Container:
-        """A created container that does nothing but to hold a process namespace. Raises RuntimeFailure, OSError."""
-
-    async def create_again(self, bundle: Bundle, process_namespace: Path | None) -> Container:
+    async def create_again(self, bundle: Bundle) -> Container:
         """
         The same container once more, after its removal: its root file system and its configuration as they are.
 
@@ -64,6 +70,22 @@ class OutputReader(Protocol):
         """
 
 
+class Recorder(Protocol):
+    """Black boxes: see `recorder`."""
+
+    async def look(self, task: str, at: float, measured: Measured, traces: Sequence[ContainerTraces]) -> BlackBox:
+        """What there is to say of a task now."""
+
+    async def keep(self, task: str, at: float, measured: Measured, traces: Sequence[ContainerTraces]) -> None:
+        """The same, at its end, for as long as it can be asked about."""
+
+    async def read(self, task: str) -> BlackBox | None:
+        """What was kept."""
+
+    async def retain(self, tasks: Collection[str]) -> None:
+        """Drop what was kept of all other tasks."""
+
+
 PhaseTimer = Callable[[str], AbstractAsyncContextManager[None]]
 """Times a piece of a launch for the timeline."""
 
@@ -78,8 +100,6 @@ class LaunchRequest:
     image: Image
     bundle: Bundle
     network_namespace: Path
-    process_namespace: Path | None = None
-    """Of the task, where its containers share one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +115,7 @@ class Parts:
     environment: EnvironmentSource
     output: OutputReader
     sink: LogSink
+    recorder: Recorder
     now: Callable[[], float]
     """Seconds since the epoch."""
     boot: str = field(default_factory=boot_id)

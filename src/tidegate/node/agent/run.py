@@ -14,25 +14,25 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
+from tidegate.model.blackbox import BlackBox
 from tidegate.model.execution import RegistryLogin
 from tidegate.model.image import Image
 from tidegate.model.session import ExecRequest, ExecSession, SessionFailure
 from tidegate.model.spec import ContainerSpec, TaskSpec
 from tidegate.model.status import LastStatus
 from tidegate.node.agent import plan
+from tidegate.node.agent.blackbox import ContainerTraces, Measured
 from tidegate.node.agent.container import ContainerRun
 from tidegate.node.agent.environment import EnvironmentUnavailable
 from tidegate.node.agent.journal import StopRequest
 from tidegate.node.agent.parts import Parts
 from tidegate.node.agent.plan import EndTask, Finish, GiveUp, Restart, Stage, Start, Stop
-from tidegate.node.agent.processes import SharedProcesses
-from tidegate.node.agent.reasons import ESSENTIAL_EXITED, HOST_RESTARTED, NETWORK_TIMEOUT, PROCESSES_LOST, pull_reason
+from tidegate.node.agent.reasons import ESSENTIAL_EXITED, HOST_RESTARTED, NETWORK_TIMEOUT, pull_reason
 from tidegate.node.agent.record import RETRY_SECONDS, TaskRecord
 from tidegate.node.endpoint.facts import Probe, TaskFacts
 from tidegate.node.image.images import ImageError
 from tidegate.node.network.network import NetworkFailure
 from tidegate.node.output.sink import LogTargetMissing
-from tidegate.node.runtime.runtime import RuntimeFailure
 from tidegate.node.volume.volumes import VolumeFailure
 
 log = structlog.get_logger()
@@ -57,11 +57,7 @@ class TaskRun:
         self._is_lost = False
         self._changed = anyio.Event()
         self._fetching = anyio.CancelScope()
-        self._watching = anyio.CancelScope()
-        self._processes = SharedProcesses(spec, parts, record.journal)
-        self._containers = {
-            c.name: ContainerRun(spec, c, parts, record, launching, self._processes, self.wake) for c in spec.containers
-        }
+        self._containers = {c.name: ContainerRun(spec, c, parts, record, launching, self.wake) for c in spec.containers}
 
     def facts(self) -> TaskFacts:
         """What the task may be told of itself."""
@@ -100,7 +96,6 @@ class TaskRun:
         async with anyio.create_task_group() as group:
             await self._drive(group)
             self._fetching.cancel()
-            self._watching.cancel()
         await self._release()
 
     async def attach_exec(self, container: str, request: ExecRequest) -> ExecSession:
@@ -109,6 +104,15 @@ class TaskRun:
         if found is None:
             raise SessionFailure(f"the task has no container {container}")
         return await found.attach_exec(request)
+
+    async def black_box(self) -> BlackBox:
+        """What there is to say of it now, beside its status."""
+        return await self._parts.recorder.look(self.spec.id, self._parts.now(), *self._traces())
+
+    def _traces(self) -> tuple[Measured, list[ContainerTraces]]:
+        cgroups, task = self._parts.cgroups, self.spec.id
+        measured = Measured(cgroups.counters(task), cgroups.oom_kills(task))
+        return measured, [container.traces() for container in self._containers.values()]
 
     async def abort(self, reason: str) -> None:
         """End a run that went wrong: kill what there is, and give everything back."""
@@ -139,9 +143,6 @@ class TaskRun:
                 namespace = await self._attach()
             async with record.phase("cgroup"):
                 await parts.cgroups.create(self.spec)
-            has_run = any(container.known.has_run for container in self._containers.values())
-            may_be_there = not record.is_of_an_earlier_boot
-            await self._processes.ensure(namespace, has_run=has_run, may_be_there=may_be_there)
             async with record.phase("disk"):
                 await parts.volumes.prepare(self.spec)
             for container in self._containers.values():
@@ -152,7 +153,7 @@ class TaskRun:
             self._fail(str(failure))
         except NetworkTimeout:
             self._fail(NETWORK_TIMEOUT)
-        except (NetworkFailure, RuntimeFailure, VolumeFailure, OSError) as failure:
+        except (NetworkFailure, VolumeFailure, OSError) as failure:
             self._fail(f"ResourceInitializationError: {failure}")
 
     async def _attach(self) -> Path:
@@ -166,13 +167,11 @@ class TaskRun:
 
     async def _drive(self, group: TaskGroup) -> None:
         group.start_soon(self._fetch_images)
-        group.start_soon(self._watch_processes)
         for container in self._containers.values():
             container.resume(group)
         while True:
             self._changed = anyio.Event()
             self._notice_stop()
-            self._notice_loss()
             self._notice_start()
             known = {name: c.known for name, c in self._containers.items()}
             step = plan.plan_containers(self.spec, known, is_stopping=self._is_stopping, now=self._parts.now())
@@ -198,16 +197,6 @@ class TaskRun:
             return
         self.record.blame(self._stop.code, self._stop.reason)
         self._begin_stop()
-
-    def _notice_loss(self) -> None:
-        if self._processes.is_lost and not self._is_stopping:
-            self.record.blame("EssentialContainerExited", PROCESSES_LOST)
-            self._begin_stop()
-
-    async def _watch_processes(self) -> None:
-        with self._watching:
-            await self._processes.watch()
-            self.wake()
 
     def _begin_stop(self) -> None:
         self._is_stopping = True
@@ -284,10 +273,10 @@ class TaskRun:
             execution_stopped_at=record.observation.execution_stopped_at or now,
         )
         async with anyio.create_task_group() as group:
+            group.start_soon(parts.recorder.keep, self.spec.id, now, *self._traces())
             for container in self._containers.values():
                 group.start_soon(container.release)
             group.start_soon(parts.network.detach, self.spec.id)
-        await self._processes.remove()
         await parts.volumes.release(self.spec)
         await parts.cgroups.remove(self.spec.id)
         record.say(last_status=LastStatus.STOPPED, stopped_at=parts.now())

@@ -23,6 +23,7 @@ from tidegate.kernel.inotify import FileWatcher
 from tidegate.model.spec import LogTarget
 from tidegate.node.output.lines import LineJoiner
 from tidegate.node.output.sink import LogEvent, LogSink, LogTargetMissing
+from tidegate.node.output.tail import KEPT_BYTES
 
 CHUNK_BYTES = 256 * 1024
 _FREE_BYTES = 1024 * 1024
@@ -173,9 +174,9 @@ class _Tail:
             return  # nothing but empty lines, which need not be remembered
         await self._sink.append(self._target, self._source, events, offset)
         self._stored = offset
-        if offset - self._freed >= _FREE_BYTES:
-            punch_hole(self._fd, self._freed, offset)
-            self._freed = offset
+        if offset - self._freed >= _FREE_BYTES + KEPT_BYTES:
+            punch_hole(self._fd, self._freed, offset - KEPT_BYTES)
+            self._freed = offset - KEPT_BYTES
 
     async def restart(self) -> None:
         """Go on from where the sink says: it alone knows if a batch that failed or was cancelled has been stored."""

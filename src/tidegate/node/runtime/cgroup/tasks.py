@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tidegate.model.counters import GroupCounters
 from tidegate.model.spec import TaskSpec
 from tidegate.node.runtime.cgroup.cgroups import Cgroups, Limits, Usage, remove_group
 
@@ -37,6 +38,14 @@ class TaskCgroups:
     def usage(self, task: str, container: str | None = None) -> Usage | None:
         """Of a task or one of its containers; None if it is gone."""
         return self._cgroups.usage(self.container_path(task, container) if container else self.task_path(task))
+
+    def counters(self, task: str, container: str | None = None) -> GroupCounters | None:
+        """What was counted of a task or of one of its containers; None if it is gone."""
+        return self._cgroups.counters(self.container_path(task, container) if container else self.task_path(task))
+
+    def oom_kills(self, task: str, container: str | None = None) -> int:
+        """How many processes of the group itself were killed for want of memory."""
+        return self._cgroups.oom_kills(self.container_path(task, container) if container else self.task_path(task))
 
     def task_path(self, task: str) -> str:
         """The task's group, below the root of the hierarchy."""
