@@ -110,6 +110,30 @@ def test_tasks_that_end_on_a_full_disk(small_disk: Path, new_server: NewServer):
     work.stop_all()
 
 
+def test_tasks_do_not_fill_the_hosts_disk(small_disk: Path, new_server: NewServer):
+    """A task that writes without end is told that its disk is full before the host's is; the next one waits."""
+    work = new_server(directory=small_disk / "state")
+    fills = "dd if=/dev/zero of=/file bs=64k 2>&1; sync; dd if=/file of=/dev/null bs=64k 2>&1; touch /done; " + REST
+    greedy = work.run_shell(fills)
+    until(lambda: len(work.output(greedy)) > 4, "the disk of the task is full", 30)
+    assert "No space left on device" in work.output(greedy)[0]
+    assert not any("I/O error" in line for line in work.output(greedy))
+    left = os.statvfs(small_disk)
+    assert left.f_bavail * left.f_frsize > left.f_blocks * left.f_frsize // 40
+
+    (late,) = work.run(work.register(shell(REST)))
+    until(lambda: "the disk is nearly full" in waits_for(work, late), "the reason is told", 10)
+    work.stop([greedy])
+    work.wait_one(late, "RUNNING")
+    work.stop_all()
+
+
+def waits_for(work: Workload, task: str) -> str:
+    """The line of the description that says so."""
+    text = work.server.cli("describe", task.rpartition("/")[2]).stdout
+    return next((line for line in text.splitlines() if line.startswith("Waits for")), "")
+
+
 def test_launching_on_a_disk_that_fills_up(small_disk: Path, new_server: NewServer):
     """Tasks that were acknowledged before the disk was full come to run or to an end with a reason."""
     work = new_server(directory=small_disk / "state")

@@ -81,7 +81,8 @@ def waiting_reason(work: Workload, task: str) -> str:
 
 def test_no_memory_left(new_server: NewServer):
     """A task that does not fit now waits, says for what, can be stopped, and is still there after a kill -9."""
-    work = new_server("--strict-capacity", "--reserve-memory", str(total_mib() - 1500))
+    options = ("--strict-capacity", "--scratch", "unlimited")  # whatever this machine's disk has
+    work = new_server(*options, "--reserve-memory", str(total_mib() - 1500))
     definition = work.register(shell(REST), cpu="512", memory="1024")
     (first,), (second,), (third,) = (work.run(definition) for _ in range(3))
     work.wait_one(first, "RUNNING")

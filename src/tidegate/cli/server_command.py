@@ -27,6 +27,9 @@ from tidegate.server.statedir import DEFAULT_STATE_DIRECTORY
 @click.option("--strict-capacity", is_flag=True, help="Reserve what tasks declare, instead of counting what they use.")
 @click.option("--strict-iam", is_flag=True, help="Refuse roles that nobody created, instead of making them.")
 @click.option("--reserve-memory", type=click.IntRange(min=0), metavar="MIB", help="Keep so much for the host.")
+@click.option(
+    "--reserve-disk", type=click.IntRange(min=0), metavar="MIB", help="Keep so much of the disk for the host."
+)
 @click.option("--runtime", type=click.Choice(["auto", "crun", "runc"]), default="auto", show_default=True)
 @click.option(
     "--scratch",

@@ -189,4 +189,7 @@ class Node(Status, frozen=True, kw_only=True):
     """What the next task may count on, after the node's own reserve."""
     task_memory_mib: int = 0
     """What a task is expected to use of it: 0 = all that it declares (strict capacity)."""
+    total_storage_gib: int | None = None
+    """What tasks' disks may add up to, and what is left of that; None: disks are not reserved (no strict capacity)."""
+    free_storage_gib: int | None = None
     labels: dict[str, str] = msgspec.field(default_factory=dict)

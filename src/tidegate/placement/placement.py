@@ -2,7 +2,7 @@
 Choose a node for a task: filter, then rank, and say of each node that was refused why.
 
 Reasons are ECS's words for what is short (`RESOURCE:CPU`, `RESOURCE:MEMORY`, `ATTRIBUTE`, `LOCATION`, `AGENT`), so that
-they can go into failures and events as they are.
+they can go into failures and events as they are; `RESOURCE:STORAGE` is ours.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tidegate.model.spec import DEFAULT_STORAGE_GIB
 from tidegate.model.status import Node
 
 
@@ -21,6 +22,7 @@ class Need:
     memory_mib: int
     architecture: str
     availability_zone: str
+    storage_gib: int = DEFAULT_STORAGE_GIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def refuse(need: Need, node: Node) -> Refusal | None:
         return Refusal(
             node.id, "RESOURCE:MEMORY", f"needs {expected_mib} MiB, {max(0, node.free_memory_mib)} are free", False
         )
-    return _refuse_cpu(need, node)
+    return _refuse_cpu(need, node) or _refuse_storage(need, node)
 
 
 def _refuse_cpu(need: Need, node: Node) -> Refusal | None:
@@ -102,6 +104,13 @@ def _refuse_cpu(need: Need, node: Node) -> Refusal | None:
         detail = f"needs {need.cpu_units} CPU units, {max(0, node.free_cpu_units)} are free"
         return Refusal(node.id, "RESOURCE:CPU", detail, need.cpu_units > node.total_cpu_units)
     return None
+
+
+def _refuse_storage(need: Need, node: Node) -> Refusal | None:
+    if node.free_storage_gib is None or need.storage_gib <= node.free_storage_gib:
+        return None
+    detail = f"needs {need.storage_gib} GiB, {max(0, node.free_storage_gib)} are free"
+    return Refusal(node.id, "RESOURCE:STORAGE", detail, need.storage_gib > (node.total_storage_gib or 0))
 
 
 def take(need: Need, node: Node) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from tidegate.placement.placement import Need, Refused, place, take
 from tidegate.reconcile.addresses import Addresses, AddressesExhausted
 from tidegate.reconcile.rules import INCOMPATIBLE, NO_ADDRESS, NO_CAPACITY, ended
 from tidegate.reconcile.task_spec import architecture_of
+from tidegate.reconcile.task_storage import storage_gib
 from tidegate.store.store import Store
 
 
@@ -63,8 +64,10 @@ class LaunchRound:
     def _take(self, need: Need, name: str) -> None:
         node = self._nodes[name]
         cpu_units, memory_mib = take(need, node)
+        storage = node.free_storage_gib
         self._nodes[name] = msgspec.structs.replace(
             node,
+            free_storage_gib=None if storage is None else storage - need.storage_gib,
             free_cpu_units=node.free_cpu_units - cpu_units,
             free_memory_mib=node.free_memory_mib - memory_mib,
         )
@@ -107,4 +110,5 @@ def need_of(task: Task, definition: TaskDefinition, subnet: Subnet) -> Need:
         memory_mib=int(memory),
         architecture=architecture_of(definition.spec),
         availability_zone=subnet.availability_zone,
+        storage_gib=storage_gib(task, definition),
     )

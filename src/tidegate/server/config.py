@@ -33,6 +33,8 @@ class Config:
     """Roles that nobody has created are not made."""
     reserve_memory: int | None = None
     """MiB; None: by the size of the host."""
+    reserve_disk: int | None = None
+    """MiB; None: by the size of the disk."""
     s3_root: Path | None = None
     """Where objects of S3 are, as BUCKET/KEY; None: `s3` in the state directory."""
     runtime: Literal["auto", "crun", "runc"] = "auto"

@@ -232,7 +232,7 @@ async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
         now=time.time,
         secrets=secrets,
     )
-    capacity = Capacity(NODE_ID, config.reserve_memory, is_strict=config.strict_capacity)
+    capacity = Capacity(NODE_ID, config.reserve_memory, is_strict=config.strict_capacity, storage=volumes)
 
     def make_agent(publish: Callable[[Observation], None]) -> Agent:
         return Agent(state.node, parts, publish)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
+
 import structlog
 
 from tidegate.node.volume.disks import TaskDisks
+from tidegate.node.volume.guard import DiskGuard, read_host
 from tidegate.node.volume.probe import NoScratch, choose_scratch
+from tidegate.node.volume.scratch import MIB
 from tidegate.server.config import Config, ConfigError
 from tidegate.server.statedir import StateDirectory
 
@@ -20,4 +25,7 @@ async def make_volumes(config: Config, state: StateDirectory) -> TaskDisks:
         raise ConfigError(f"{error}. See `tidegate doctor`") from error
     for reason in choice.refused:
         log.warning("the disks of tasks are not limited", why=reason)
-    return TaskDisks(choice.scratch)
+    reserve = None if config.reserve_disk is None else config.reserve_disk * MIB
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    host = partial(read_host, state.scratch, reserve, memory)
+    return TaskDisks(choice.scratch, DiskGuard(choice.scratch, host))

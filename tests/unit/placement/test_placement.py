@@ -40,6 +40,8 @@ def test_says_why_not():
             node("small", total_memory_mib=256, free_memory_mib=256),
             node("full", free_memory_mib=100),
             node("busy", free_cpu_units=100),
+            node("filled", free_storage_gib=19, total_storage_gib=100),
+            node("tiny", free_storage_gib=19, total_storage_gib=19),
             node("ill", schedulable=False, reason="memory pressure is 40 %"),
         ],
     )
@@ -51,9 +53,11 @@ def test_says_why_not():
         "small": "RESOURCE:MEMORY",
         "full": "RESOURCE:MEMORY",
         "busy": "RESOURCE:CPU",
+        "filled": "RESOURCE:STORAGE",
+        "tiny": "RESOURCE:STORAGE",
         "ill": "AGENT",
     }
-    assert {r.node for r in refused.refusals if r.is_final} == {"arm", "far", "small"}
+    assert {r.node for r in refused.refusals if r.is_final} == {"arm", "far", "small", "tiny"}
     assert "memory pressure is 40 %" in str(refused)
 
 

@@ -13,6 +13,7 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from tidegate.model.spec import TaskSpec
 from tidegate.model.status import Node
@@ -30,6 +31,28 @@ class Memory:
     total_mib: int
     available_mib: int
     pressure_percent: float = 0.0
+
+
+class Storage(Protocol):
+    """The disk that tasks write to."""
+
+    def pressure(self) -> str:
+        """Why no more tasks should come; empty while there is room for what they write. Raises OSError."""
+
+    def size_gib(self) -> int | None:
+        """What their disks may take in all; None: they are not limited. Raises OSError."""
+
+
+class NoStorage:
+    """Of a node whose tasks have no disks."""
+
+    def pressure(self) -> str:
+        """See Storage."""
+        return ""
+
+    def size_gib(self) -> int | None:
+        """See Storage."""
+        return None
 
 
 def read_memory(proc: Path = Path("/proc")) -> Memory:
@@ -59,10 +82,12 @@ class Capacity:
         *,
         is_strict: bool = False,
         memory: Callable[[], Memory] = read_memory,
+        storage: Storage | None = None,
         cores: int | None = None,
     ) -> None:
         self._node = node
         self._memory = memory
+        self._storage = storage or NoStorage()
         self._is_strict = is_strict
         self._cores = cores or os.cpu_count() or 1
         self._reserve_mib = default_reserve_mib(memory().total_mib) if reserve_mib is None else reserve_mib
@@ -77,15 +102,20 @@ class Capacity:
         declared_cpu = sum(task.cpu_units for task in tasks)
         really_free_mib = memory.available_mib - self._reserve_mib - starting * ALLOWANCE_MIB
         is_pressed = not self._is_strict and memory.pressure_percent > PRESSURE_LIMIT_PERCENT
+        reason = f"memory pressure is {memory.pressure_percent:g} %" if is_pressed else self._storage.pressure()
+        storage_gib = self._storage.size_gib() if self._is_strict else None
+        declared_gib = sum(task.ephemeral_storage_gib for task in tasks)
         return Node(
             id=self._node,
             availability_zone="",
             architecture=self._architecture,
-            schedulable=not is_pressed,
-            reason=f"memory pressure is {memory.pressure_percent:g} %" if is_pressed else "",
+            schedulable=not reason,
+            reason=reason,
             total_cpu_units=total_cpu,
             total_memory_mib=total_mib,
             free_cpu_units=total_cpu - declared_cpu if self._is_strict else total_cpu,
             free_memory_mib=total_mib - declared_mib if self._is_strict else really_free_mib,
             task_memory_mib=0 if self._is_strict else ALLOWANCE_MIB,
+            free_storage_gib=None if storage_gib is None else storage_gib - declared_gib,
+            total_storage_gib=storage_gib,
         )

@@ -14,24 +14,22 @@ and unpacked: they are kept once on this host for all tasks, but each task has s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 import msgspec
-import structlog
 
+from tidegate.kernel.background import running
 from tidegate.model.image import Image
 from tidegate.model.spec import DEFAULT_STORAGE_GIB, ContainerSpec, TaskSpec
 from tidegate.node.volume.binding import Binding, plan_binding
 from tidegate.node.volume.filling import fill_volume
+from tidegate.node.volume.guard import DiskGuard
 from tidegate.node.volume.scratch import GIB, MIB, Scratch
 from tidegate.node.volume.volumes import Bound, StorageUse, VolumeFailure
-
-log = structlog.get_logger()
-
 
 OWN_MIB = 16
 """What the file system keeps for itself beside a task's storage: AWS shows 20496 MiB for 20 GiB."""
@@ -48,18 +46,31 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
 class TaskDisks:
     """Implements Volumes on a Scratch."""
 
-    def __init__(self, scratch: Scratch) -> None:
+    def __init__(self, scratch: Scratch, guard: DiskGuard) -> None:
         self.scratch = scratch
+        self._guard = guard
         self._tasks: dict[str, TaskSpec] = {}
         """Prepared by this process; after a restart each is prepared again."""
         self._images: dict[str, dict[str, int]] = {}
         """By task: bytes of each image, by digest."""
         self._filling: dict[str, anyio.Lock] = {}
-        self._has_said_why = False
 
     def open(self) -> AbstractAsyncContextManager[None]:
         """See Volumes."""
-        return self.scratch.open()
+        return self._open()
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[None]:
+        async with self.scratch.open(), running(self._guard.run):
+            yield
+
+    def pressure(self) -> str:
+        """Why no more tasks should come; empty while there is room for what they write. Raises OSError."""
+        return self._guard.pressure()
+
+    def size_gib(self) -> int | None:
+        """What all disks together may take; None: they are not limited. Raises OSError."""
+        return self._guard.size_gib()
 
     async def prepare(self, task: TaskSpec) -> None:
         """See Volumes."""
@@ -74,6 +85,7 @@ class TaskDisks:
             _make_directory(disk / f"v{number}")
         for number in range(len(task.containers)):
             (disk / f"c{number}").mkdir(mode=0o700, exist_ok=True)
+        self._guard.keep(task.id, sum(self._held_images(task).values()))
 
     def admit(self, task: TaskSpec, image: Image) -> None:
         """See Volumes."""
@@ -90,7 +102,7 @@ class TaskDisks:
         """See Volumes."""
         disk = self.scratch.path(task.id)
         self.admit(task, image)
-        self._hold_back_images(task)
+        self._guard.keep(task.id, sum(self._held_images(task).values()))
         sources = {each.container: self._read(task, each.container).bound for each in container.volumes_from}
         planned = plan_binding(container, image.config.volumes, sources)
         places = {name: place for source in sources.values() for name, place in source.places.items()}
@@ -118,15 +130,12 @@ class TaskDisks:
         used = space.used_bytes + sum(self._held_images(spec).values())
         return StorageUse(utilized_mib=-(-used // MIB), reserved_mib=spec.ephemeral_storage_gib * 1024 + OWN_MIB)
 
-    def image_bytes(self, task: str) -> int:
-        """What the task's images take of its disk, as far as known."""
-        return sum(self._images.get(task, {}).values())
-
     async def release(self, task: TaskSpec) -> None:
         """See Volumes."""
         self._tasks.pop(task.id, None)
         self._images.pop(task.id, None)
         self._filling.pop(task.id, None)
+        self._guard.forget(task.id)
         await self.scratch.remove(task.id)
 
     async def keep_only(self, tasks: set[str]) -> None:
@@ -143,14 +152,6 @@ class TaskDisks:
                     kept = self._read(task, container.name)
                     held[kept.image] = kept.image_bytes
         return held
-
-    def _hold_back_images(self, task: TaskSpec) -> None:
-        try:
-            self.scratch.hold_back(task.id, self.image_bytes(task.id))
-        except OSError as error:
-            if not self._has_said_why:
-                self._has_said_why = True
-                log.warning("images do not count against the disks of tasks here", why=str(error))
 
     def _make_anonymous(self, written: Path, planned: Binding) -> dict[str, str]:
         places = {}

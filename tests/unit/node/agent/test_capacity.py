@@ -56,3 +56,33 @@ def test_reads_the_host(tmp_path: Path):
 def test_reserve():
     """A twentieth of the machine is the host's, within bounds."""
     assert [default_reserve_mib(mib) for mib in (1000, 16_000, 100_000)] == [256, 800, 2048]
+
+
+class Disk:
+    """A disk that says what it is told."""
+
+    def __init__(self, size_gib: int | None, pressure: str = "") -> None:
+        self._size_gib, self._pressure = size_gib, pressure
+
+    def pressure(self) -> str:
+        return self._pressure
+
+    def size_gib(self) -> int | None:
+        return self._size_gib
+
+
+def test_a_full_disk_closes_the_door():
+    """Where tasks could write nothing, none is taken, and the reason is told."""
+    capacity = Capacity("local", memory=lambda: Memory(8000, 7900), storage=Disk(0, "the disk is nearly full"))
+    assert (capacity.node([]).schedulable, capacity.node([]).reason) == (False, "the disk is nearly full")
+
+
+def test_disks_are_reserved_by_strict_capacity_alone():
+    """Then what tasks declare is taken from what the disk can hold; else only what is really written counts."""
+    tasks = [task_spec(), task_spec(ephemeral_storage_gib=50)]
+    strict = Capacity("local", is_strict=True, memory=lambda: Memory(8000, 7900), storage=Disk(100)).node(tasks)
+    assert (strict.free_storage_gib, strict.total_storage_gib) == (30, 100)
+    loose = Capacity("local", memory=lambda: Memory(8000, 7900), storage=Disk(100)).node(tasks)
+    assert (loose.free_storage_gib, loose.total_storage_gib) == (None, None)
+    unlimited = Capacity("local", is_strict=True, memory=lambda: Memory(8000, 7900), storage=Disk(None)).node(tasks)
+    assert unlimited.free_storage_gib is None

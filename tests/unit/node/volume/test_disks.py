@@ -13,7 +13,9 @@ from fakes.specs import task_spec
 from tidegate.model.image import Image, ImageConfig
 from tidegate.model.spec import ContainerSpec, Mount, TaskSpec, VolumesFrom
 from tidegate.node.volume.disks import TaskDisks
-from tidegate.node.volume.scratch import GIB, MIB, Space
+from tidegate.node.volume.guard import DiskGuard
+from tidegate.node.volume.holding import Host
+from tidegate.node.volume.scratch import GIB, MIB, Scratch, Space
 from tidegate.node.volume.unlimited import UnlimitedScratch
 from tidegate.node.volume.volumes import StorageUse, VolumeFailure
 
@@ -55,9 +57,13 @@ async def scratch(tmp_path: Path) -> AsyncIterator[CountedScratch]:
         yield found
 
 
+def make_disks(scratch: Scratch) -> TaskDisks:
+    return TaskDisks(scratch, DiskGuard(scratch, lambda: PLENTY))
+
+
 @pytest.fixture
 def disks(scratch: CountedScratch) -> TaskDisks:
-    return TaskDisks(scratch)
+    return make_disks(scratch)
 
 
 @pytest.fixture
@@ -85,6 +91,7 @@ def container(name: str, *mounts: Mount, **members: object) -> ContainerSpec:
 
 
 LONG = "x" * 255
+PLENTY = Host(size_bytes=100 * GIB, free_bytes=90 * GIB, memory_bytes=0, reserve_bytes=GIB)
 
 
 async def test_volumes_are_empty_and_roots(disks: TaskDisks, scratch: CountedScratch, rootfs: Path) -> None:
@@ -128,7 +135,7 @@ async def test_volumes_of_another_container(disks: TaskDisks, rootfs: Path) -> N
     await disks.prepare(task)
     lent = await disks.bind(task, db, image("/cache"), rootfs)
     await disks.bind(task, web, image(), rootfs)
-    found = await TaskDisks(disks.scratch).bind(task, log, image(), rootfs)
+    found = await make_disks(disks.scratch).bind(task, log, image(), rootfs)
     assert found.places == lent.places
     assert {mount.path: mount.read_only for mount in found.mounts} == {"/data": True, "/cache": True}
 
@@ -156,7 +163,7 @@ async def test_images_count(disks: TaskDisks, scratch: CountedScratch, rootfs: P
     await disks.bind(task, one, image(size=3 * GIB, packed=GIB), rootfs)
     await disks.bind(task, two, image(size=3 * GIB, packed=GIB), rootfs)
     assert scratch.held == {task.id: 4 * GIB}
-    again = TaskDisks(scratch)
+    again = make_disks(scratch)
     await again.bind(task, three, image(digest="sha256:2", size=GIB, packed=0), rootfs)
     assert scratch.held == {task.id: 5 * GIB}
     scratch.used = 7 * MIB
@@ -181,7 +188,7 @@ async def test_a_host_that_can_not_limit(tmp_path: Path) -> None:
     """It runs tasks that ask for nothing, and refuses those that ask for a size."""
     scratch = UnlimitedScratch(tmp_path / "scratch")
     async with scratch.open():
-        disks = TaskDisks(scratch)
+        disks = make_disks(scratch)
         task = task_spec(container("app"))
         await disks.prepare(task)
         assert disks.use(task.id) is None
@@ -197,5 +204,5 @@ async def test_released(disks: TaskDisks, scratch: CountedScratch, rootfs: Path)
     await disks.release(one)
     await disks.release(one)
     with anyio.fail_after(10):
-        while scratch.tasks() != [two.id]:
+        while scratch.tasks() != [two.id]:  # noqa: ASYNC110 - a thread is awaited
             await anyio.sleep(0.01)
