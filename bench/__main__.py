@@ -24,6 +24,7 @@ from rich.table import Table
 from bench.burst import measure_burst
 from bench.density import measure_density
 from bench.describe import measure_describe
+from bench.endpoint import measure_endpoint
 from bench.figures import Figure
 from bench.launch import measure_launch
 from bench.pulling import measure_pulling
@@ -35,6 +36,7 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "burst": measure_burst,
     "describe": measure_describe,
     "density": measure_density,
+    "endpoint": measure_endpoint,
     "startup": measure_startup,
     "images": measure_pulling,
 }

@@ -35,7 +35,7 @@ class Caller(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._data += data
         if not self._length:
-            self._length = _answer_length(self._data)
+            self._length = answer_length(self._data)
         if self._length and len(self._data) >= self._length:
             assert self._data.startswith(b"HTTP/1.1 200"), self._data
             self._latencies.append(time.perf_counter() - self._began)
@@ -48,7 +48,7 @@ class Caller(asyncio.Protocol):
         self._transport.write(self._request)
 
 
-def _answer_length(data: bytes) -> int:
+def answer_length(data: bytes) -> int:
     """Of head and body; 0 until the head is complete."""
     head, end, _ = data.partition(b"\r\n\r\n")
     if not end:

@@ -248,3 +248,16 @@ async def test_a_removed_container_can_be_made_again(host: Host) -> None:
     if isinstance(host, RealHost):
         assert host.output_text(container.bundle) == "once\nagain"
     await again.remove()
+
+
+async def test_process_namespace(host: Host) -> None:
+    """A container gives its process namespace to others for as long as it lives, and not after."""
+    container = await started(host, "sleep", "100")
+    path = container.process_namespace()
+    if isinstance(host, RealHost):
+        assert path.stat().st_ino == Path(f"/proc/{container.pid}/ns/pid").stat().st_ino
+    container.kill(signal.SIGKILL)
+    await container.wait()
+    with pytest.raises(RuntimeFailure, match="ended"):
+        container.process_namespace()
+    await container.remove()

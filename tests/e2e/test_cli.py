@@ -116,7 +116,7 @@ def test_doctor_and_env(cli: Cli, server: ServerProcess):
     assert all(word in text for word in ("cgroups", "overlayfs", "conmon", "nftables", "KVM", "memory"))
     exports = cli("env").stdout
     assert f"export AWS_ENDPOINT_URL={server.state.read_identity().endpoint}" in exports
-    assert all(line.startswith("export AWS_") for line in exports.splitlines())
+    assert all(line.startswith(("export AWS_", "unset AWS_SESSION_TOKEN")) for line in exports.splitlines())
     assert cli("env", "--unset").stdout.startswith("unset AWS_ENDPOINT_URL")
 
 

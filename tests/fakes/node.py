@@ -63,6 +63,11 @@ class FakeContainer:
         assert self.exit is not None
         return self.exit
 
+    def process_namespace(self) -> Path:
+        if self.exit is not None:
+            raise RuntimeFailure("create", "it has ended")
+        return Path("/fake") / self.bundle.id
+
     def kill(self, signal: int) -> None:
         self.signals.append(signal)
         if self.world.kill_failure is not None:
@@ -182,7 +187,12 @@ class FakeLauncher:
         self.world.behaviours[request.bundle.id] = behaviour_of(request.container.image)
         return self._create(request.bundle)
 
-    async def create_again(self, bundle: Bundle) -> Container:
+    async def hold_processes(self, bundle: Bundle, network_namespace: Path) -> Container:
+        await anyio.sleep(0.01)
+        self.world.behaviours[bundle.id] = Behaviour()
+        return self._create(bundle)
+
+    async def create_again(self, bundle: Bundle, process_namespace: Path | None) -> Container:
         assert bundle.directory in self.world.rootfs, "the root file system is kept"
         assert bundle.id not in self.world.containers, "it was removed before"
         await anyio.sleep(0.01)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import anyio
@@ -91,6 +92,11 @@ class FakeContainer:
             if limit.cancelled_caught:
                 self._end(self._life.program.code)
         return self._life.ended
+
+    def process_namespace(self) -> Path:
+        if self._life.ended is not None:
+            raise RuntimeFailure("create", f"container {self.bundle.id} has ended")
+        return Path("/fake") / self.bundle.id
 
     def kill(self, signal: int) -> None:
         self._end(128 + signal)

@@ -63,6 +63,12 @@ class DescribeBlackBoxResponse(Shape, frozen=True, kw_only=True, omit_defaults=T
     disk_size_bytes: Long | None = field(name="diskSizeBytes", default=None)
     containers: tuple[BlackBoxContainer, ...] | None = None
 
+class DescribeMasterKeysRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    pass
+
+class DescribeMasterKeysResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    keys: MasterKeys | None = None
+
 class DescribeNodesRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     pass
 
@@ -130,6 +136,10 @@ class InvalidParameterException(ServiceError):
     code = "InvalidParameterException"
     status = 400
 
+class KeyRotationException(ServiceError):
+    code = "KeyRotationException"
+    status = 400
+
 class LimitExceededException(ServiceError):
     code = "LimitExceededException"
     status = 400
@@ -144,6 +154,13 @@ class LogLine(Shape, frozen=True, kw_only=True, omit_defaults=True):
     at: Timestamp | None = None
     stream: str | None = None
     text: str | None = None
+
+class MasterKeys(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    current_key_id: str = field(name="currentKeyId")
+    old_key_ids: tuple[str, ...] = field(name="oldKeyIds")
+    sealed_texts: Integer = field(name="sealedTexts")
+    stale_texts: Integer = field(name="staleTexts")
+    problem: str | None = None
 
 class Node(Shape, frozen=True, kw_only=True, omit_defaults=True):
     id: str | None = None
@@ -175,6 +192,12 @@ class RemoveImageRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
 
 class RemoveImageResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     pass
+
+class RotateMasterKeyRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    pass
+
+class RotateMasterKeyResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    keys: MasterKeys | None = None
 
 class ServerException(ServiceError):
     code = "ServerException"
@@ -225,6 +248,10 @@ class Api(Protocol):
 
     async def describe_timeline(self, ctx: Context, request: DescribeTimelineRequest) -> DescribeTimelineResponse: ...
 
+    async def rotate_master_key(self, ctx: Context, request: RotateMasterKeyRequest) -> RotateMasterKeyResponse: ...
+
+    async def describe_master_keys(self, ctx: Context, request: DescribeMasterKeysRequest) -> DescribeMasterKeysResponse: ...
+
     async def describe_nodes(self, ctx: Context, request: DescribeNodesRequest) -> DescribeNodesResponse: ...
 
     async def start_exec(self, ctx: Context, request: StartExecRequest) -> StartExecResponse: ...
@@ -247,6 +274,8 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("RemoveImage", "remove_image", RemoveImageRequest, RemoveImageResponse, (ServerException, ImageNotFoundException, ), ''),
     Operation("CollectGarbage", "collect_garbage", CollectGarbageRequest, CollectGarbageResponse, (ServerException, ), ''),
     Operation("DescribeTimeline", "describe_timeline", DescribeTimelineRequest, DescribeTimelineResponse, (ServerException, TaskNotFoundException, ), ''),
+    Operation("RotateMasterKey", "rotate_master_key", RotateMasterKeyRequest, RotateMasterKeyResponse, (ServerException, KeyRotationException, ), ''),
+    Operation("DescribeMasterKeys", "describe_master_keys", DescribeMasterKeysRequest, DescribeMasterKeysResponse, (ServerException, ), ''),
     Operation("DescribeNodes", "describe_nodes", DescribeNodesRequest, DescribeNodesResponse, (ServerException, ), ''),
     Operation("StartExec", "start_exec", StartExecRequest, StartExecResponse, (ServerException, InvalidParameterException, TaskNotFoundException, ContainerNotRunningException, LimitExceededException, ), ''),
     Operation("DescribeBlackBox", "describe_black_box", DescribeBlackBoxRequest, DescribeBlackBoxResponse, (ServerException, InvalidParameterException, TaskNotFoundException, BlackBoxNotFoundException, ), ''),

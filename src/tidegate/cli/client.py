@@ -73,6 +73,7 @@ class Client:
             secret_key=self._target.secret_key,
             region=self._target.region,
             service=service,
+            session_token=self._target.session_token,
         )
         status, answer = self._exchange(body, signed)
         if status != 200:

@@ -21,6 +21,7 @@ COMMANDS = {
     "stop": "Stop tasks.",
     "images": "List the images that are here.",
     "image": "Import, pull, export and remove images.",
+    "rotate-key": "Replace the master key that secrets are sealed with.",
     "doctor": "Say what this host can do, and how to mend what it can't.",
     "teardown": "Stop all tasks of a server and remove what it made on this host.",
     "completion": "Print the completion script for a shell.",
@@ -38,7 +39,7 @@ class LazyGroup(click.Group):
         """Import the command's module."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"tidegate.cli.{cmd_name}_command")
+        module = importlib.import_module(f"tidegate.cli.{cmd_name.replace('-', '_')}_command")
         command: click.Command = module.command
         return command
 

@@ -23,6 +23,8 @@ class Target:
     region: str
     access_key: str
     secret_key: str
+    session_token: str | None = None
+    """Of temporary credentials."""
 
 
 def state_option(function: F) -> F:
@@ -65,4 +67,4 @@ def _from_environment(environment: Mapping[str, str]) -> Target | None:
     if not (endpoint and access_key and secret_key):
         return None
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
-    return Target(endpoint, region, access_key, secret_key)
+    return Target(endpoint, region, access_key, secret_key, environment.get("AWS_SESSION_TOKEN") or None)

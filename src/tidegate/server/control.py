@@ -19,6 +19,8 @@ from tidegate.node.image.images import ImageError, ImageNotFound, Images
 from tidegate.server.access import Access
 from tidegate.server.channels.tickets import Tickets
 from tidegate.server.insight import Insight
+from tidegate.server.key_rotation import KeyRotation
+from tidegate.server.master_keys import MasterKeys
 from tidegate.services.ecs.names import parse_task, task_arn
 from tidegate.store.store import Store
 
@@ -27,7 +29,14 @@ class ControlService:
     """Satisfies the generated tidegate `Api`."""
 
     def __init__(
-        self, store: Store, images: Images, engine: Engine, architecture: str, runtime: str, tickets: Tickets
+        self,
+        store: Store,
+        images: Images,
+        engine: Engine,
+        architecture: str,
+        runtime: str,
+        tickets: Tickets,
+        rotation: KeyRotation,
     ) -> None:
         self._store = store
         self._images = images
@@ -35,6 +44,9 @@ class ControlService:
         self._architecture = architecture
         self._runtime = runtime
         self.start_exec = Access(store, tickets).start_exec
+        keys = MasterKeys(rotation)
+        self.rotate_master_key = keys.rotate_master_key
+        self.describe_master_keys = keys.describe_master_keys
         insight = Insight(store, engine, time.time)
         self.describe_black_box = insight.describe_black_box
         self.explain_task = insight.explain_task

@@ -28,6 +28,8 @@ TABLE = Table(
         "CollectGarbage": Row(),
         "DescribeTimeline": Row(task_resource),
         "DescribeNodes": Row(),
+        "RotateMasterKey": Row(),
+        "DescribeMasterKeys": Row(),
         "StartExec": Row(task_resource),
         "DescribeBlackBox": Row(task_resource),
         "ExplainTask": Row(task_resource),

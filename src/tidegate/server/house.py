@@ -35,6 +35,7 @@ from tidegate.node.agent.environment import CombinedEnvironment, DefinedEnvironm
 from tidegate.node.agent.environment_files import FileEnvironment
 from tidegate.node.agent.launcher import HostLauncher
 from tidegate.node.agent.parts import Parts
+from tidegate.node.agent.permission import PermittedEnvironment
 from tidegate.node.agent.recorder import Recorder
 from tidegate.node.agent.secrets import SecretEnvironment
 from tidegate.node.endpoint.credentials import CredentialsIds, read_node_key
@@ -62,10 +63,12 @@ from tidegate.reconcile.loop import TaskLoop
 from tidegate.server.channels.tickets import Tickets
 from tidegate.server.config import Config, ConfigError
 from tidegate.server.endpoint import ControlPlane, serving_endpoint
+from tidegate.server.key_rotation import KeyRotation
 from tidegate.server.statedir import StateDirectory
 from tidegate.server.storage import make_volumes
 from tidegate.services.account import ensure_account, ensure_root_key
 from tidegate.services.ecs.definitions.operations import TaskDefinitions
+from tidegate.services.execution.launch import ExecutionLaunch
 from tidegate.services.execution.objects import ExecutionObjects
 from tidegate.services.execution.secrets import ExecutionSecrets
 from tidegate.services.iam.authorization import Authorizer
@@ -73,6 +76,7 @@ from tidegate.services.iam.sessions import Sessions
 from tidegate.services.iam.task_roles import TaskRoles
 from tidegate.services.iam.tokens import ensure_session_sealer
 from tidegate.services.secretsmanager.deletion import SecretDeletion
+from tidegate.store.keyfile import KeyFile
 from tidegate.store.logs.store import LogStore
 from tidegate.store.objects import ObjectDirectory
 from tidegate.store.secrets import Sealer
@@ -106,6 +110,7 @@ class Control:
     sessions: Sessions
     authorizer: Authorizer
     task_roles: TaskRoles
+    rotation: KeyRotation
     new_key: tuple[str, str] | None
     """The root key, if it was made just now: the only time that it is shown."""
 
@@ -147,6 +152,7 @@ async def open_house(config: Config, choose_cidr: Callable[[str], str]) -> Async
             group.start_soon(loop.run)
             group.start_soon(_keep_host_firewall, node.network)
             group.start_soon(_drop_deleted, control.store)
+            group.start_soon(control.rotation.run)
             yield House(control, node)
             group.cancel_scope.cancel()
 
@@ -171,7 +177,8 @@ async def open_control(config: Config, choose_cidr: Callable[[str], str]) -> Asy
             sessions = Sessions(store, await ensure_session_sealer(store, sealer), account, time.time)
             authorizer = Authorizer(store, account, time.time)
             roles = TaskRoles(store, authorizer, time.time, is_strict=config.strict_iam)
-            yield Control(state, store, logs, sealer, account, sessions, authorizer, roles, new_key)
+            rotation = KeyRotation(store, sealer, KeyFile(state.master_key), KINDS)
+            yield Control(state, store, logs, sealer, account, sessions, authorizer, roles, rotation, new_key)
     finally:
         await store.close()
 
@@ -221,11 +228,11 @@ async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
     volumes = await make_volumes(config, state)
     launcher = HostLauncher(runtime, images, volumes, host, resolver_lines())
     secrets = ExecutionSecrets(control.store, control.sealer, control.authorizer, time.time)
-    objects = ExecutionObjects(ObjectDirectory(config.s3_root or state.objects), control.store, control.authorizer)
+    objects = ExecutionObjects(ObjectDirectory(config.s3_root or state.objects), control.authorizer)
     credentials = CredentialsIds(read_node_key(state.endpoint_key))
-    environment = CombinedEnvironment(
-        FileEnvironment(objects), DefinedEnvironment(), SecretEnvironment(secrets), EndpointEnvironment(credentials)
-    )
+    permitted = PermittedEnvironment(ExecutionLaunch(control.store, control.authorizer))
+    defined = (FileEnvironment(objects), DefinedEnvironment(), SecretEnvironment(secrets))
+    environment = CombinedEnvironment(permitted, *defined, EndpointEnvironment(credentials))
     parts = Parts(
         *(runtime, images, network, cgroups, volumes, launcher, environment, output, sink),
         recorder=Recorder(BlackBoxes(state.node / "black-boxes")),

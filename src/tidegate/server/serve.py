@@ -98,7 +98,13 @@ def services(house: House) -> list[Service]:
         serve_with(
             tidegate,
             ControlService(
-                control.store, node.images, node.engine, node.architecture, node.runtime_name, house.tickets
+                control.store,
+                node.images,
+                node.engine,
+                node.architecture,
+                node.runtime_name,
+                house.tickets,
+                control.rotation,
             ),
         ),
     ]

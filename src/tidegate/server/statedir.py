@@ -27,7 +27,7 @@ import msgspec
 
 from tidegate.model.account import AccessKey, Account
 from tidegate.services.account import access_key_context
-from tidegate.store.secrets import Sealer
+from tidegate.store.secrets import Sealer, SecretError
 from tidegate.store.sqlite import read_record
 
 DEFAULT_STATE_DIRECTORY = Path("/var/lib/tidegate")
@@ -102,6 +102,12 @@ class StateDirectory:
 
     def read_identity(self) -> Identity:
         """The server's address and its root key. Raises StateUnreadable."""
+        try:
+            return self._read_identity()
+        except SecretError:
+            return self._read_identity()  # the master key was replaced between the record and the key
+
+    def _read_identity(self) -> Identity:
         try:
             listening = self.read_listening()
             account = read_record(self.store_file, Account, "account") if listening else None

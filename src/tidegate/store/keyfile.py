@@ -20,6 +20,7 @@ KEY_BYTES = 32
 MAX_KEYS = 8
 _ID_BYTES = 8
 _LINE_BYTES = 2 * KEY_BYTES + 1
+_DRAFT_BYTES = 8
 
 
 class SecretError(StoreError):
@@ -64,6 +65,12 @@ class KeyFile:
         keys = self._read()[:1]
         self._swap(keys)
         return keys
+
+    def remove_drafts(self) -> None:
+        """What a crash left of a file that was being written. For the owner of the state, at its start."""
+        for path in self._path.parent.glob(f"{self._path.name}.*"):
+            if len(path.suffix) == 2 * _DRAFT_BYTES + 1:
+                path.unlink(missing_ok=True)
 
     def _read(self) -> tuple[bytes, ...]:
         fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -112,7 +119,7 @@ class KeyFile:
 
     def _write_draft(self, keys: tuple[bytes, ...]) -> Path:
         data = keys[0] if len(keys) == 1 else b"".join(key.hex().encode() + b"\n" for key in keys)
-        draft = self._path.with_name(f"{self._path.name}.{secrets.token_hex(8)}")
+        draft = self._path.with_name(f"{self._path.name}.{secrets.token_hex(_DRAFT_BYTES)}")
         fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             if os.write(fd, data) != len(data):

@@ -44,8 +44,12 @@ _REVISION = "UPDATE meta SET value = ? WHERE name = 'revision'"
 class SqliteStore:
     """See `store.Store`. Made by `SqliteStore.open`; belongs to the event loop that opened it."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, ledger: Ledger, lock: int) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, ledger: Ledger, unknown_kinds: frozenset[str], lock: int
+    ) -> None:
         self._path = path
+        self.unknown_kinds = unknown_kinds
+        """Of records that are in the file and were left alone."""
         self._connection = connection
         self._ledger = ledger
         self._lock = lock
@@ -185,14 +189,14 @@ def read_record(path: Path, kind: type[R], key: str) -> R | None:
     return None if row is None else _decoded(msgspec.json.Decoder(kind), kind.KIND, key, row[0])
 
 
-def _open(path: Path, kinds: tuple[type[Record], ...]) -> tuple[sqlite3.Connection, Ledger, int]:
+def _open(path: Path, kinds: tuple[type[Record], ...]) -> tuple[sqlite3.Connection, Ledger, frozenset[str], int]:
     ensure_private_directory(path.parent)
     lock = take_lock(path.with_name(path.name + ".lock"))
     try:
         ensure_private_file(path)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=16)
         try:
-            return connection, _load(connection, kinds), lock
+            return connection, *_load(connection, kinds), lock
         except BaseException:
             connection.close()
             raise
@@ -204,7 +208,7 @@ def _open(path: Path, kinds: tuple[type[Record], ...]) -> tuple[sqlite3.Connecti
         raise
 
 
-def _load(connection: sqlite3.Connection, kinds: tuple[type[Record], ...]) -> Ledger:
+def _load(connection: sqlite3.Connection, kinds: tuple[type[Record], ...]) -> tuple[Ledger, frozenset[str]]:
     check_schema(connection)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -212,11 +216,14 @@ def _load(connection: sqlite3.Connection, kinds: tuple[type[Record], ...]) -> Le
     revision = connection.execute("SELECT value FROM meta WHERE name = 'revision'").fetchone()[0]
     ledger = Ledger(kinds, revision)
     decoders: dict[str, msgspec.json.Decoder[Record]] = {kind.KIND: msgspec.json.Decoder(kind) for kind in kinds}
+    unknown: set[str] = set()
     for kind, key, value in connection.execute("SELECT kind, key, value FROM record ORDER BY id"):
         decoder = decoders.get(kind)
-        if decoder is not None:
+        if decoder is None:
+            unknown.add(kind)
+        else:
             ledger.load(_decoded(decoder, kind, key, value))
-    return ledger
+    return ledger, frozenset(unknown)
 
 
 def _decoded(decoder: msgspec.json.Decoder[R], kind: str, key: str, value: bytes) -> R:

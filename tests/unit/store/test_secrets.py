@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from tidegate.store.keyfile import MAX_KEYS, KeyFile
 from tidegate.store.secrets import KEY_BYTES, Sealer, SecretError
 
 
@@ -82,3 +84,83 @@ def test_another_context_key_or_a_changed_text_is_refused(path: Path) -> None:
             sealer.unseal(text, context)
     with pytest.raises(SecretError):
         Sealer(bytes(KEY_BYTES)).unseal(sealed, b"key/1")
+
+
+def test_either_key_reads_while_one_replaces_the_other(path: Path) -> None:
+    """What is sealed next is sealed with the new one; each text names its key."""
+    old = Sealer.open(path)
+    before = old.seal(b"secret", b"c")
+    both = Sealer(*KeyFile(path).add())
+    after = both.seal(b"secret", b"c")
+    assert both.unseal(before, b"c") == both.unseal(after, b"c") == b"secret"
+    assert (both.is_current(before), both.is_current(after)) == (False, True)
+    assert both.keys == (both.current_key, old.current_key)
+    with pytest.raises(SecretError):
+        old.unseal(after, b"c")
+    new = Sealer(*KeyFile(path).keep_first())
+    assert new.unseal(after, b"c") == b"secret"
+    with pytest.raises(SecretError):
+        new.unseal(before, b"c")
+
+
+def test_texts_of_the_first_version_are_read(path: Path) -> None:
+    """They name no key: every key is tried."""
+    key = KeyFile(path).ensure()[0]
+    nonce = bytes(range(12))
+    text = b"\x01" + nonce + AESGCM(key).encrypt(nonce, b"secret", b"c")
+    assert Sealer.open(path).unseal(text, b"c") == b"secret"
+    both = Sealer(*KeyFile(path).add())
+    assert both.unseal(text, b"c") == b"secret"
+    assert not both.is_current(text)
+    with pytest.raises(SecretError):
+        both.unseal(text, b"d")
+
+
+def test_a_text_can_not_be_given_another_keys_name(path: Path) -> None:
+    """The key's id is bound to the text."""
+    keys = (*KeyFile(path).ensure(), bytes(32))
+    sealer = Sealer(*keys)
+    sealed = sealer.seal(b"secret", b"c")
+    with pytest.raises(SecretError):
+        sealer.unseal(sealed[:1] + sealer.keys[1] + sealed[9:], b"c")
+
+
+def test_the_key_file_while_there_are_two(path: Path) -> None:
+    """One a line, in hex, the new one first; 0600; and 32 bytes again afterwards."""
+    (first,) = KeyFile(path).ensure()
+    keys = KeyFile(path).add()
+    assert keys[1] == first
+    assert path.read_text() == "".join(f"{key.hex()}\n" for key in keys)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert KeyFile(path).ensure() == keys
+    KeyFile(path).keep_first()
+    assert path.read_bytes() == keys[0]
+    assert [file.name for file in path.parent.iterdir()] == ["master.key"]
+
+
+def test_keys_do_not_pile_up(path: Path) -> None:
+    """A replacement that never ends can't be begun for ever."""
+    KeyFile(path).ensure()
+    for _ in range(MAX_KEYS - 1):
+        KeyFile(path).add()
+    with pytest.raises(SecretError, match="let their replacement end first"):
+        KeyFile(path).add()
+
+
+@pytest.mark.parametrize("text", ["zz" * 32 + "\n", "00" * 32 + "\n" + "g" * 65, "\n" * 65])
+def test_lines_that_are_no_keys(path: Path, text: str) -> None:
+    """Are refused, and left as they are."""
+    KeyFile(path).ensure()
+    path.write_text(text)
+    with pytest.raises(SecretError, match="each line has to be 32 bytes in hex"):
+        Sealer.open(path)
+    assert path.read_text() == text
+
+
+def test_drafts_of_a_crash_go(path: Path) -> None:
+    """They hold keys; what else lies there stays."""
+    KeyFile(path).ensure()
+    path.with_name("master.key.0123456789abcdef").write_bytes(bytes(32))
+    path.with_name("master.key.bak").touch()
+    KeyFile(path).remove_drafts()
+    assert sorted(file.name for file in path.parent.iterdir()) == ["master.key", "master.key.bak"]

@@ -21,7 +21,8 @@ from tidegate.node.agent.attempt import Attempt, HealthWatch
 from tidegate.node.agent.blackbox import ContainerTraces, Measured
 from tidegate.node.agent.parts import LaunchRequest, Parts
 from tidegate.node.agent.plan import Known, Stage
-from tidegate.node.agent.reasons import LOST, LOST_WITH_HOST, NODE_FAILED, exit_reason, launch_reason
+from tidegate.node.agent.processes import SharedProcesses
+from tidegate.node.agent.reasons import LOST, LOST_WITH_HOST, NODE_FAILED, PROCESSES_LOST, exit_reason, launch_reason
 from tidegate.node.agent.record import TaskRecord
 from tidegate.node.agent.secrets import resolve_login
 from tidegate.node.image.images import ImageError
@@ -32,6 +33,7 @@ from tidegate.node.volume.volumes import VolumeFailure
 
 log = structlog.get_logger()
 
+KILLED = 128 + signal.SIGKILL
 START_SECONDS = 60.0
 """For a container that is ready to let its first instruction run (Fargate's limit)."""
 
@@ -46,8 +48,10 @@ class ContainerRun:
         parts: Parts,
         record: TaskRecord,
         launching: anyio.CapacityLimiter,
+        processes: SharedProcesses,
         wake: Callable[[], None],
     ) -> None:
+        self._processes = processes
         self._task, self._spec, self._parts, self._record = task, spec, parts, record
         self._launching = launching
         self._wake = wake
@@ -197,6 +201,8 @@ class ContainerRun:
         ended = self._ended
         assert ended is not None, "it has exited"
         reason = exit_reason(ended) or self._record.container(self._spec.name).reason
+        if not reason and self._processes.is_lost:
+            reason = PROCESSES_LOST
         self._stop_with(ended.code, reason, finished_at=ended.finished_at)
 
     def abandon(self) -> None:
@@ -232,7 +238,7 @@ class ContainerRun:
             async with self._launching:
                 if self._live is not None:
                     await self._live.remove()
-                self._live = await self._parts.launcher.create_again(self.bundle)
+                self._live = await self._parts.launcher.create_again(self.bundle, self._processes.namespace())
                 # From here on, what is found after a crash is what is to run.
                 self._record.say_container(self._spec.name, is_restarting=False, restarted_at=self._parts.now())
                 await self._let_run(self._live)
@@ -247,6 +253,7 @@ class ContainerRun:
             image=self._image,
             bundle=self.bundle,
             network_namespace=self._namespace,
+            process_namespace=self._processes.namespace(),
         )
 
     async def _start_created(self, live: Container, group: TaskGroup) -> None:
@@ -288,6 +295,8 @@ class ContainerRun:
     async def _watch_over(self, attempt: Attempt) -> None:
         self._health = self._health_watch()
         self._ended = await attempt.run(self._health)
+        if self._ended.code == KILLED:
+            await self._processes.settle()
         self._stage = Stage.EXITED
         self._wake()
 

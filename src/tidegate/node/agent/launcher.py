@@ -13,7 +13,8 @@ from tidegate.model.spec import TaskSpec
 from tidegate.node.agent.parts import LaunchRequest, PhaseTimer
 from tidegate.node.image.images import Images
 from tidegate.node.runtime.bundle import CONFIG
-from tidegate.node.runtime.oci.config import Site, plan_config, plan_hostname
+from tidegate.node.runtime.oci.config import Site, in_process_namespace, plan_config, plan_hostname
+from tidegate.node.runtime.oci.holder import plan_holder
 from tidegate.node.runtime.oci.host import HostFacts
 from tidegate.node.runtime.oci.user import find_user
 from tidegate.node.runtime.runtime import Bundle, Container, Runtime, RuntimeFailure
@@ -51,6 +52,7 @@ class HostLauncher:
             user=user,
             files=files,
             volumes={volume: Path(place) for volume, place in bound.places.items()},
+            process_namespace=request.process_namespace,
         )
         container = msgspec.structs.replace(request.container, mounts=bound.mounts)
         planned = plan_config(request.task, container, request.image.config, site, self._host)
@@ -58,10 +60,16 @@ class HostLauncher:
         async with phase(f"create {name}"):
             return await self._create(request.bundle, planned.config)
 
-    async def create_again(self, bundle: Bundle) -> Container:
+    async def hold_processes(self, bundle: Bundle, network_namespace: Path) -> Container:
+        """See `parts.Launcher`."""
+        rootfs = bundle.directory / "rootfs"
+        rootfs.mkdir(exist_ok=True)
+        return await self._runtime.create(bundle, plan_holder(rootfs, bundle.cgroup, network_namespace, self._host))
+
+    async def create_again(self, bundle: Bundle, process_namespace: Path | None) -> Container:
         """See `parts.Launcher`."""
         config = msgspec.json.decode((bundle.directory / CONFIG).read_bytes())
-        return await self._create(bundle, config)
+        return await self._create(bundle, in_process_namespace(config, process_namespace))
 
     async def _create(self, bundle: Bundle, config: Mapping[str, Any]) -> Container:
         """Names the program where the runtime only says what is wrong with it."""

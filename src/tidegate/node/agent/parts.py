@@ -51,7 +51,10 @@ class Launcher(Protocol):
     async def create(self, request: LaunchRequest, phase: PhaseTimer) -> Container:
         """Root file system, configuration, runtime. Raises RuntimeFailure, OSError."""
 
-    async def create_again(self, bundle: Bundle) -> Container:
+    async def hold_processes(self, bundle: Bundle, network_namespace: Path) -> Container:
+        """A created container that does nothing but to hold a process namespace. Raises RuntimeFailure, OSError."""
+
+    async def create_again(self, bundle: Bundle, process_namespace: Path | None) -> Container:
         """
         The same container once more, after its removal: its root file system and its configuration as they are.
 
@@ -100,6 +103,8 @@ class LaunchRequest:
     image: Image
     bundle: Bundle
     network_namespace: Path
+    process_namespace: Path | None = None
+    """Of the task, where its containers share one."""
 
 
 @dataclass(frozen=True, slots=True)

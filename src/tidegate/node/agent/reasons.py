@@ -26,6 +26,7 @@ LOST = "ContainerRuntimeError: the container was lost while the node was down; i
 LOST_WITH_HOST = (
     "ContainerRuntimeError: the container ended with its host, which was restarted; its exit code is not known"
 )
+PROCESSES_LOST = "ContainerRuntimeError: the container was killed because the task's process namespace was lost"
 NODE_FAILED = "ContainerRuntimeError: the node could not go on"
 
 _OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"

@@ -27,12 +27,14 @@ from tidegate.node.agent.environment import EnvironmentUnavailable
 from tidegate.node.agent.journal import StopRequest
 from tidegate.node.agent.parts import Parts
 from tidegate.node.agent.plan import EndTask, Finish, GiveUp, Restart, Stage, Start, Stop
-from tidegate.node.agent.reasons import ESSENTIAL_EXITED, HOST_RESTARTED, NETWORK_TIMEOUT, pull_reason
+from tidegate.node.agent.processes import SharedProcesses
+from tidegate.node.agent.reasons import ESSENTIAL_EXITED, HOST_RESTARTED, NETWORK_TIMEOUT, PROCESSES_LOST, pull_reason
 from tidegate.node.agent.record import RETRY_SECONDS, TaskRecord
 from tidegate.node.endpoint.facts import Probe, TaskFacts
 from tidegate.node.image.images import ImageError
 from tidegate.node.network.network import NetworkFailure
 from tidegate.node.output.sink import LogTargetMissing
+from tidegate.node.runtime.runtime import RuntimeFailure
 from tidegate.node.volume.volumes import VolumeFailure
 
 log = structlog.get_logger()
@@ -57,7 +59,11 @@ class TaskRun:
         self._is_lost = False
         self._changed = anyio.Event()
         self._fetching = anyio.CancelScope()
-        self._containers = {c.name: ContainerRun(spec, c, parts, record, launching, self.wake) for c in spec.containers}
+        self._watching = anyio.CancelScope()
+        self._processes = SharedProcesses(spec, parts, record.journal)
+        self._containers = {
+            c.name: ContainerRun(spec, c, parts, record, launching, self._processes, self.wake) for c in spec.containers
+        }
 
     def facts(self) -> TaskFacts:
         """What the task may be told of itself."""
@@ -96,6 +102,7 @@ class TaskRun:
         async with anyio.create_task_group() as group:
             await self._drive(group)
             self._fetching.cancel()
+            self._watching.cancel()
         await self._release()
 
     async def attach_exec(self, container: str, request: ExecRequest) -> ExecSession:
@@ -143,6 +150,9 @@ class TaskRun:
                 namespace = await self._attach()
             async with record.phase("cgroup"):
                 await parts.cgroups.create(self.spec)
+            has_run = any(container.known.has_run for container in self._containers.values())
+            may_be_there = not record.is_of_an_earlier_boot
+            await self._processes.ensure(namespace, has_run=has_run, may_be_there=may_be_there)
             async with record.phase("disk"):
                 await parts.volumes.prepare(self.spec)
             for container in self._containers.values():
@@ -153,7 +163,7 @@ class TaskRun:
             self._fail(str(failure))
         except NetworkTimeout:
             self._fail(NETWORK_TIMEOUT)
-        except (NetworkFailure, VolumeFailure, OSError) as failure:
+        except (NetworkFailure, RuntimeFailure, VolumeFailure, OSError) as failure:
             self._fail(f"ResourceInitializationError: {failure}")
 
     async def _attach(self) -> Path:
@@ -167,11 +177,13 @@ class TaskRun:
 
     async def _drive(self, group: TaskGroup) -> None:
         group.start_soon(self._fetch_images)
+        group.start_soon(self._watch_processes)
         for container in self._containers.values():
             container.resume(group)
         while True:
             self._changed = anyio.Event()
             self._notice_stop()
+            self._notice_loss()
             self._notice_start()
             known = {name: c.known for name, c in self._containers.items()}
             step = plan.plan_containers(self.spec, known, is_stopping=self._is_stopping, now=self._parts.now())
@@ -197,6 +209,16 @@ class TaskRun:
             return
         self.record.blame(self._stop.code, self._stop.reason)
         self._begin_stop()
+
+    def _notice_loss(self) -> None:
+        if self._processes.is_lost and not self._is_stopping:
+            self.record.blame("EssentialContainerExited", PROCESSES_LOST)
+            self._begin_stop()
+
+    async def _watch_processes(self) -> None:
+        with self._watching:
+            await self._processes.watch()
+            self.wake()
 
     def _begin_stop(self) -> None:
         self._is_stopping = True
@@ -277,6 +299,7 @@ class TaskRun:
             for container in self._containers.values():
                 group.start_soon(container.release)
             group.start_soon(parts.network.detach, self.spec.id)
+        await self._processes.remove()
         await parts.volumes.release(self.spec)
         await parts.cgroups.remove(self.spec.id)
         record.say(last_status=LastStatus.STOPPED, stopped_at=parts.now())

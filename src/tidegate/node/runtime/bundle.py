@@ -60,6 +60,8 @@ class Created(msgspec.Struct, frozen=True, kw_only=True):
 
     container: Identity
     supervisor: Identity
+    shares_processes: bool = False
+    """Its process namespace is not its own: the kernel does not end it with its first process."""
 
 
 def identify(pid: int) -> Identity | None:

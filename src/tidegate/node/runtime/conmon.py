@@ -105,7 +105,7 @@ class ConmonRuntime:
         supervisor, container = identify(_read_pid(bundle.directory / "conmon.pid")), identify(pid)
         if supervisor is None or container is None:
             raise RuntimeFailure("create", f"container {bundle.id} was killed before it could start")
-        created = Created(container=container, supervisor=supervisor)
+        created = Created(container=container, supervisor=supervisor, shares_processes=_shares_processes(config))
         files.write_created(created)
         return ConmonContainer(bundle, created, means)
 
@@ -115,6 +115,10 @@ class ConmonRuntime:
         self._means.cgroups.kill(bundle.cgroup)
         await remove_state(self._means, bundle)
         BundleFiles.of(bundle, self._means.root).clear()
+
+
+def _shares_processes(config: Mapping[str, Any]) -> bool:
+    return any(space["type"] == "pid" and "path" in space for space in config["linux"]["namespaces"])
 
 
 def _read_pid(file: Path) -> int:

@@ -7,6 +7,8 @@ import shutil
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import anyio
 
@@ -37,6 +39,8 @@ class ConmonContainer:
         self._ended: Exit | None = None
         self._is_kept = True
         self._is_recovered = is_recovered
+        self._shares_processes = created.shares_processes
+        self._namespace: int | None = None
         self._process = created.container.open()
         self._supervisor = created.supervisor.open()
 
@@ -62,8 +66,19 @@ class ConmonContainer:
 
     async def wait(self) -> Exit:
         if self._ended is None and self._supervisor is not None:
+            if self._shares_processes:
+                await self._end_with_first_process()
             await pidfd.wait_exited(self._supervisor)
         return await self._settle()
+
+    def process_namespace(self) -> Path:
+        if self._namespace is None:
+            with suppress(FileNotFoundError):
+                self._namespace = os.open(f"/proc/{self.pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        # Looked at after it is held: if the process lives still, what is held is its own.
+        if self._namespace is None or self._process is None or pidfd.has_exited(self._process):
+            raise RuntimeFailure("create", f"cannot share the processes of container {self.bundle.id}: it has ended")
+        return Path(f"/proc/{os.getpid()}/fd/{self._namespace}")
 
     def kill(self, signal: int) -> None:
         if self._process is not None:
@@ -95,6 +110,11 @@ class ConmonContainer:
         failure = await self._run_start()
         if failure is not None and not await self._is_started_by_another():
             raise failure
+
+    async def _end_with_first_process(self) -> None:
+        if self._process is not None:
+            await pidfd.wait_exited(self._process)
+        self._means.cgroups.kill(self.bundle.cgroup)
 
     async def _run_start(self) -> RuntimeFailure | None:
         try:
@@ -152,10 +172,10 @@ class ConmonContainer:
             await self._settle()
 
     def _release(self) -> None:
-        for fd in (self._process, self._supervisor):
+        for fd in (self._process, self._supervisor, self._namespace):
             if fd is not None:
                 os.close(fd)
-        self._process = self._supervisor = None
+        self._process = self._supervisor = self._namespace = None
 
 
 async def remove_state(means: Means, bundle: Bundle) -> None:

@@ -82,7 +82,18 @@ class Container(Protocol):
         """Let the first process run. Raises RuntimeFailure("start")."""
 
     async def wait(self) -> Exit:
-        """Return when the container has ended and its exit is on disk. May be called many times, at any time."""
+        """
+        Return when the container has ended and its exit is on disk. May be called many times, at any time.
+
+        It has ended when its first process has; what that leaves in a shared process namespace is killed.
+        """
+
+    def process_namespace(self) -> Path:
+        """
+        For containers that are to share it: a path in their configurations, good for as long as this object is.
+
+        Raises RuntimeFailure("create") if the first process has ended.
+        """
 
     def kill(self, signal: int) -> None:
         """Signal the first process; a process that is gone is no error."""

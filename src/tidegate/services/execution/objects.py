@@ -11,7 +11,6 @@ from tidegate.model.spec import TaskSpec
 from tidegate.services.execution.role import ExecutionRole
 from tidegate.services.iam.authorization import Authorizer
 from tidegate.store.objects import ObjectDirectory, ObjectMissing
-from tidegate.store.store import Store
 
 _ARN = re.compile(r"arn:aws[a-z-]*:s3:::(?P<bucket>[^/]+)/(?P<key>.+)", re.DOTALL)
 _DENIED = "failed to write to a temporary file: AccessDenied: Access Denied status code: 403, request id: {}"
@@ -20,9 +19,8 @@ _DENIED = "failed to write to a temporary file: AccessDenied: Access Denied stat
 class ExecutionObjects:
     """Satisfies the node's `ObjectSource`."""
 
-    def __init__(self, objects: ObjectDirectory, store: Store, authorizer: Authorizer) -> None:
+    def __init__(self, objects: ObjectDirectory, authorizer: Authorizer) -> None:
         self._objects = objects
-        self._store = store
         self._authorizer = authorizer
 
     async def read_object(self, task: TaskSpec, arn: str) -> bytes:
@@ -30,7 +28,7 @@ class ExecutionObjects:
         found = _ARN.fullmatch(arn)
         if found is None:
             raise ExecutionFailure(f"{arn} is not the ARN of an object")
-        role = ExecutionRole(self._store, self._authorizer, task)
+        role = ExecutionRole(self._authorizer, task)
         request_id = role.context.request_id
         if role.refusal("s3:GetObject", arn) is not None:
             raise ExecutionFailure(_DENIED.format(request_id))

@@ -13,8 +13,7 @@ from tidegate.model.arn import arn
 from tidegate.model.execution import ExecutionFailure
 from tidegate.model.spec import TaskSpec
 from tidegate.services.iam.authorization import Authorizer
-from tidegate.services.iam.identities import find_role, session_arn
-from tidegate.store.store import Store
+from tidegate.services.iam.identities import session_arn
 
 ACCESS_DENIED = "AccessDeniedException"
 
@@ -22,10 +21,9 @@ ACCESS_DENIED = "AccessDeniedException"
 class ExecutionRole:
     """Of one task. Its session is named for the task, as on AWS."""
 
-    def __init__(self, store: Store, authorizer: Authorizer, task: TaskSpec) -> None:
+    def __init__(self, authorizer: Authorizer, task: TaskSpec) -> None:
         if task.execution_role is None:
             raise ExecutionFailure("the task definition names no execution role")
-        self._is_known = find_role(store, task.execution_role) is not None
         self._authorizer = authorizer
         self._task = task
         self.principal = session_arn(task.execution_role.rpartition("/")[2], task.id, task.account, task.region)
@@ -36,13 +34,7 @@ class ExecutionRole:
         return Context(self._task.account, self._task.region, str(uuid.uuid4()), self.principal)
 
     def refusal(self, action: str, resource: str) -> str | None:
-        """
-        Why it may not do that, as AWS says it; None: it may.
-
-        A role that nobody has made has no policies to ask: it may do what execution roles are for.
-        """
-        if not self._is_known:
-            return None
+        """Why it may not do that, as AWS says it; None: it may."""
         decision = self._authorizer.check(self.principal, action, resource)
         if decision.is_allowed:
             return None

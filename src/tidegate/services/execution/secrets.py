@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tidegate.api import ssm
-from tidegate.api.shape import ServiceError
+from tidegate.api.shape import Context, ServiceError
+from tidegate.model.arn import arn
 from tidegate.model.execution import ExecutionFailure, RegistryLogin
 from tidegate.model.parameter import ParameterVersion
 from tidegate.model.secret_reference import BadReference, ParameterReference, SecretReference, parse_reference
@@ -51,7 +52,7 @@ class ExecutionSecrets:
 
     async def read_values(self, task: TaskSpec, references: Iterable[str]) -> Mapping[str, str]:
         """The value of each `valueFrom`. Raises ExecutionFailure."""
-        role = ExecutionRole(self._store, self._authorizer, task)
+        role = ExecutionRole(self._authorizer, task)
         parsed = {text: _parse(text) for text in references}
         parameters = [text for text, one in parsed.items() if isinstance(one, ParameterReference)]
         values = self._read_parameters(role, parameters)
@@ -62,7 +63,7 @@ class ExecutionSecrets:
 
     async def read_login(self, task: TaskSpec, reference: str) -> RegistryLogin:
         """What a secret with `username` and `password` holds. Raises ExecutionFailure."""
-        role = ExecutionRole(self._store, self._authorizer, task)
+        role = ExecutionRole(self._authorizer, task)
         try:
             text = await self._fetch(role, SecretReference(reference))
         except ExecutionFailure as failure:
@@ -79,10 +80,9 @@ class ExecutionSecrets:
         ctx = role.context
         for name in names:
             found = find_parameter(self._store, parse_wanted(ctx, name))
-            arn = (
-                name if found is None and name.startswith("arn:") else parameter_arn(ctx, found.name if found else name)
-            )
-            refusal = role.refusal("ssm:GetParameters", arn)
+            is_foreign = found is None and name.startswith("arn:")
+            resource = name if is_foreign else parameter_arn(ctx, found.name if found else name)
+            refusal = role.refusal("ssm:GetParameters", resource)
             if refusal is not None:
                 raise ExecutionFailure(_FROM_SSM + called(ACCESS_DENIED, refusal, ctx.request_id))
         versions = {name: version for name in names if (version := self._find_version(role, name)) is not None}
@@ -122,8 +122,9 @@ class ExecutionSecrets:
         """The text of a secret's version. Raises ExecutionFailure with the service's error."""
         ctx = role.context
         secret = find_secret(self._store, ctx, wanted.secret, self._now())
-        arn = wanted.secret if secret is None else secret_arn(ctx, secret)
-        refusal = role.refusal("secretsmanager:GetSecretValue", arn)
+        named = wanted.secret if wanted.secret.startswith("arn:") else _named_arn(ctx, wanted.secret)
+        resource = named if secret is None else secret_arn(ctx, secret)
+        refusal = role.refusal("secretsmanager:GetSecretValue", resource)
         if refusal is None and secret is not None and not role.may_decrypt(secret.key_id, SECRET_KEY):
             refusal = "Access to KMS is not allowed"
         if refusal is not None:
@@ -136,6 +137,11 @@ class ExecutionSecrets:
         if isinstance(value, bytes):
             raise ExecutionFailure("the secret has a SecretBinary and no SecretString")
         return value
+
+
+def _named_arn(ctx: Context, name: str) -> str:
+    """Of a secret that is not there: without its last six characters."""
+    return arn("secretsmanager", ctx.region, ctx.account, f"secret:{name}")
 
 
 def _parse(text: str) -> ParameterReference | SecretReference:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 _SUFFIX = "-??????"
 """Of a secret's ARN, after its name."""
 _CREATE_GROUP = "logs:CreateLogGroup"
+_GET_OBJECT = "s3:GetObject"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class ExecutionGrants:
         for arn in reads:
             action, resources = _grant(arn)
             found.setdefault(action, set()).update(resources)
+            if action != _GET_OBJECT:
+                found.setdefault("kms:Decrypt", set()).add("*")  # with whichever key it is encrypted by then
         for arn in log_groups:
             found.setdefault(_CREATE_GROUP, set()).add(f"{_plain(arn)}:*")
         return ExecutionGrants({action: tuple(sorted(found[action])) for action in sorted(found)})
@@ -51,7 +54,7 @@ def _grant(arn: str) -> tuple[str, tuple[str, ...]]:
     named = _plain(arn)
     match arn.split(":")[2]:
         case "s3":
-            return "s3:GetObject", (named,)
+            return _GET_OBJECT, (named,)
         case "secretsmanager":
             return "secretsmanager:GetSecretValue", (named, named + _SUFFIX)
         case _:

@@ -24,7 +24,7 @@ async def source(root: Path, *allowed: str) -> ExecutionObjects:
     (root / "bucket" / "a.env").write_text("A=1")
     identities = Identities()
     await identities.role("execution", allow("s3:GetObject", resource=list(allowed)), path="/path/")
-    return ExecutionObjects(ObjectDirectory(root), identities.store, identities.authorizer)
+    return ExecutionObjects(ObjectDirectory(root), identities.authorizer)
 
 
 async def failure(objects: ExecutionObjects, arn: str) -> str:

@@ -219,7 +219,7 @@ async def test_a_role_is_made_in_the_callers_name() -> None:
     await house.run("app:1")
     await may()
     await house.run("app:2")
-    named = json.loads(house.role("exec").inline[MADE_POLICY])["Statement"][0]["Resource"]
+    named = json.loads(house.role("exec").inline[MADE_POLICY])["Statement"][-1]["Resource"]
     assert named == ["arn:aws:ssm:eu-north-1:123456789012:parameter/a"]
     house.ctx = root
     await house.run("app:2")

@@ -81,6 +81,15 @@ def plan_config(
     return PlannedConfig(config, tuple(notes))
 
 
+def in_process_namespace(config: Mapping[str, Any], namespace: Path | None) -> dict[str, Any]:
+    """The configuration with the task's process namespace as it is reached now; None: one of its own."""
+    linux = dict(config["linux"])
+    linux["namespaces"] = [
+        _pid_namespace(namespace) if space["type"] == "pid" else space for space in linux["namespaces"]
+    ]
+    return {**config, "linux": linux}
+
+
 def plan_hostname(task: TaskSpec) -> str:
     """The interface's name, or what AWS calls an address that has none; at most 63 characters."""
     name = task.network.hostname or f"ip-{task.network.address.replace('.', '-')}.ec2.internal"
@@ -90,13 +99,10 @@ def plan_hostname(task: TaskSpec) -> str:
 def _plan_linux(
     container: ContainerSpec, site: Site, host: HostFacts, capabilities: PlannedCapabilities
 ) -> dict[str, Any]:
-    pid_namespace = {"type": "pid"}
-    if site.process_namespace is not None:
-        pid_namespace["path"] = str(site.process_namespace)
     return {
         "cgroupsPath": site.cgroup,
         "namespaces": [
-            pid_namespace,
+            _pid_namespace(site.process_namespace),
             *({"type": kind} for kind in ("ipc", "uts", "mount", "cgroup")),
             {"type": "network", "path": str(site.network_namespace)},
         ],
@@ -106,6 +112,10 @@ def _plan_linux(
         "maskedPaths": list(MASKED_PATHS),
         "readonlyPaths": list(READONLY_PATHS),
     }
+
+
+def _pid_namespace(path: Path | None) -> dict[str, str]:
+    return {"type": "pid"} if path is None else {"type": "pid", "path": str(path)}
 
 
 def _plan_resources(container: ContainerSpec, host: HostFacts) -> dict[str, Any]:

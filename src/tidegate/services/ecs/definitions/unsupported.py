@@ -41,7 +41,6 @@ class Unsupported(Generic[T]):
 
 
 TASK_FIELDS: tuple[Unsupported[ecs.TaskDefinition], ...] = (
-    Unsupported("pidMode", lambda task: task.pid_mode),
     Unsupported("enableFaultInjection", lambda task: task.enable_fault_injection),
     Unsupported("proxyConfiguration", lambda task: task.proxy_configuration),
     Unsupported("trustedExecutionConfiguration", lambda task: task.trusted_execution_configuration),
@@ -72,7 +71,6 @@ CONTAINER_FIELDS: tuple[Unsupported[ecs.ContainerDefinition], ...] = (
 )
 
 KEPT = (
-    "taskRoleArn",
     "executionRoleArn",
     "versionConsistency",
     "portMappings.name",

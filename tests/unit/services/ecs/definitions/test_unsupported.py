@@ -17,7 +17,6 @@ FIELDS = [row.field for row in unsupported.TASK_FIELDS] + [row.field for row in 
 AWSLOGS = {"awslogs-group": "g", "awslogs-region": "r", "awslogs-stream-prefix": "p"}
 
 TASKS: list[tuple[dict[str, Any], str]] = [
-    ({"pidMode": "task"}, "pidMode"),
     ({"enableFaultInjection": True}, "enableFaultInjection"),
     ({"proxyConfiguration": {"containerName": "web"}}, "proxyConfiguration"),
     ({"trustedExecutionConfiguration": {"isolationMode": "SHARED"}}, "trustedExecutionConfiguration"),
