@@ -29,6 +29,8 @@ WITH_CLUSTER = (
     "StopTask",
     "DescribeTasks",
     "ListTasks",
+    "GetTaskProtection",
+    "UpdateTaskProtection",
     "ListAttributes",
     "PutAttributes",
     "DeleteAttributes",
@@ -143,19 +145,25 @@ def _tasks() -> Iterator[Fault]:
     wrong = ("a/b/c", f"{ARN}:task/a/b/c", f"{ARN}:task/default/{'f' * 32}/more")
     yield from each("StopTask", INVALID, "task", *bad, text=ID_LENGTH)
     yield from each("StopTask", INVALID, "task", *wrong[1:], text=SEPARATORS)
-    yield from each("DescribeTasks", INVALID, "tasks", *([name] for name in bad), text=ID_LENGTH)
-    yield from each("DescribeTasks", INVALID, "tasks", *([name] for name in wrong[1:]), text=SEPARATORS)
+    of_many = ("DescribeTasks", "GetTaskProtection", "UpdateTaskProtection")
+    for operation in of_many:
+        yield from each(operation, INVALID, "tasks", *([name] for name in bad), text=ID_LENGTH)
+        yield from each(operation, INVALID, "tasks", *([name] for name in wrong[1:]), text=SEPARATORS)
     gone = ("f" * 32, f"{ARN}:task/default/{'f' * 32}")
     yield from each("StopTask", INVALID, "task", *gone, text="The referenced task was not found.")
     elsewhere = f"{ARN}:task/blue/{'f' * 32}"
     yield from each("StopTask", INVALID, "task", elsewhere, "", " ", "é" * 32, "F" * 32, "g" * 32, "f" * 31 + "\0")
-    yield from each("DescribeTasks", INVALID, "tasks", [elsewhere], [""], [" "], ["é" * 32], ["G" * 32])
+    for operation in of_many:
+        yield from each(operation, INVALID, "tasks", [elsewhere], [""], [" "], ["é" * 32], ["G" * 32])
+        yield from each(operation, INVALID, "tasks", [], text="Tasks cannot be empty.")
+        yield from each(operation, INVALID, "tasks", [f"{n:032x}" for n in range(101)])
     for place in OTHER_PLACES:
         arn = f"{place}:task/default/{'f' * 32}"
         yield Fault("StopTask", {"task": arn}, INVALID)
-        yield Fault("DescribeTasks", {"tasks": [arn]}, INVALID)
-    yield from each("DescribeTasks", INVALID, "tasks", [], text="Tasks cannot be empty.")
-    yield from each("DescribeTasks", INVALID, "tasks", [f"{n:032x}" for n in range(101)])
+        for operation in of_many:
+            yield Fault(operation, {"tasks": [arn]}, INVALID)
+    yield from each("UpdateTaskProtection", INVALID, "tasks", [f"{n:032x}" for n in range(11)])
+    yield from each("UpdateTaskProtection", INVALID, "expiresInMinutes", 0, -1, 2881, 2**31 - 1)
     yield from each("ListTasks", INVALID, "startedBy", "me", text="…")
     yield from each("ListTasks", "ServiceNotFoundException", "serviceName", "nobody")
     yield from each("ListTasks", INVALID, "containerInstance", "f" * 32, "x", f"{ARN}:container-instance/default/x")

@@ -208,6 +208,15 @@ SEEDS: Mapping[str, tuple[Seed, ...]] = {
         },
         lambda _: {"cluster": "default", "startedBy": "me"},
     ),
+    "GetTaskProtection": (lambda world: {"cluster": "default", "tasks": [world.task, world.task_arn]},),
+    "UpdateTaskProtection": (
+        lambda world: {
+            "cluster": "default",
+            "tasks": [world.task],
+            "protectionEnabled": True,
+            "expiresInMinutes": 60,
+        },
+    ),
     "TagResource": (lambda world: {"resourceArn": world.task_arn, "tags": TAGS},),
     "UntagResource": (lambda world: {"resourceArn": f"{ARN}:cluster/blue", "tagKeys": ["team"]},),
     "ListTagsForResource": (lambda _: {"resourceArn": f"{ARN}:task-definition/app:2"},),

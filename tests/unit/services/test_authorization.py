@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fakes.served import served
+from fakes.wired import served
 from tidegate.server.authorization import TABLES
 from tidegate.wire.routing import Service
 

@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from fakes.served import served
+from fakes.wired import served
 from tidegate.api.shape import Operation
 
 
