@@ -22,6 +22,8 @@ from tidegate.node.agent.parts import LaunchRequest, Parts, PhaseTimer
 from tidegate.node.agent.secrets import NoSecrets, SecretSource
 from tidegate.node.image.images import ImageNotFound, Progress
 from tidegate.node.network.network import NetworkFailure
+from tidegate.node.output.pace import Tally
+from tidegate.node.output.sink import Outlet
 from tidegate.node.runtime.runtime import Bundle, Container, ExecResult, Exit, RuntimeFailure
 from tidegate.node.volume.volumes import Bound, StorageUse, VolumeFailure
 
@@ -352,8 +354,8 @@ class FakeRecorder:
 
 class FakeOutput:
     @asynccontextmanager
-    async def follow(self, path: Path, source: str, target: LogTarget | None) -> AsyncIterator[None]:
-        yield
+    async def follow(self, path: Path, source: str, target: LogTarget | None, outlet: Outlet) -> AsyncIterator[Tally]:
+        yield Tally()
 
 
 @dataclass(slots=True)

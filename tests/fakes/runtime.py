@@ -51,6 +51,8 @@ class Life:
     program: Program
     started_at: float | None = None
     ended: Exit | None = None
+    is_held: bool = False
+    output_limit: int | None = None
     changed: anyio.Event = field(default_factory=anyio.Event)
 
     def change(self) -> None:
@@ -100,6 +102,18 @@ class FakeContainer:
 
     def kill(self, signal: int) -> None:
         self._end(128 + signal)
+
+    def hold_output(self) -> None:
+        self._life.is_held = self._life.ended is None
+
+    def resume_output(self) -> None:
+        self._life.is_held = False
+
+    def limit_output(self, size: int) -> None:
+        self._life.output_limit = size
+
+    def output_limit(self) -> int | None:
+        return self._life.output_limit
 
     async def exec(
         self, command: Sequence[str], *, environment: Mapping[str, str], timeout_seconds: float

@@ -45,6 +45,12 @@ class Client:
         self._address = urlsplit(target.endpoint)
         self._connection: http.client.HTTPConnection | None = None
 
+    def close(self) -> None:
+        """Close the connection; the next call opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
     def ecs(self, operation: str, request: Shape, response: type[S]) -> S:
         """Call ECS."""
         return self._call("ecs", f"{ecs.TARGET_PREFIX}.{operation}", request, response)

@@ -43,6 +43,15 @@ def read_cmdline(pid: int) -> tuple[str, ...]:
     return tuple(part.decode(errors="replace") for part in data.rstrip(b"\0").split(b"\0")) if data else ()
 
 
+def read_ignored_signals(pid: int) -> int:
+    """A bit a signal, the lowest for signal 1; none if it is gone."""
+    try:
+        lines = (_PROC / str(pid) / "status").read_text(errors="replace").splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next((int(line.split()[1], 16) for line in lines if line.startswith("SigIgn:")), 0)
+
+
 def list_pids() -> Iterator[int]:
     """All processes of this pid namespace."""
     for entry in _PROC.iterdir():

@@ -71,6 +71,7 @@ class Spawner:
         keep: Sequence[int] = (),
         third: int | None = None,
         terminal: str | None = None,
+        ignore: Sequence[int] = (),
         directory: Path | None = None,
     ) -> Child:
         """
@@ -78,12 +79,13 @@ class Spawner:
 
         keep: descriptors that the child has under the same number. third: the one that it has as number 3. terminal:
         the path of one that becomes the child's controlling terminal, and all three of its first descriptors.
+        ignore: signals that it leaves ignored, which this process has to ignore itself.
         directory: where it starts; None: where we are, or in a namespace of its own at the root. Raises OSError.
         """
         plan = _plan_descriptors((stdin, stdout, stderr), keep, third, terminal)
 
         def start() -> Child:
-            return _posix_spawn(arguments, environment, plan)
+            return _posix_spawn(arguments, environment, plan, ignore)
 
         def start_there() -> Child:
             os.chdir(directory or "/")  # of this thread alone: it shares nothing of its place with others
@@ -141,7 +143,9 @@ def _plan_descriptors(
     return actions
 
 
-def _posix_spawn(arguments: Sequence[str], environment: Mapping[str, str], actions: _Actions) -> Child:
+def _posix_spawn(
+    arguments: Sequence[str], environment: Mapping[str, str], actions: _Actions, ignore: Sequence[int]
+) -> Child:
     pid = os.posix_spawn(
         arguments[0],
         list(arguments),
@@ -149,7 +153,7 @@ def _posix_spawn(arguments: Sequence[str], environment: Mapping[str, str], actio
         file_actions=actions,
         setsid=True,
         setsigmask=[],
-        setsigdef=_DEFAULTED,
+        setsigdef=[number for number in _DEFAULTED if number not in ignore],
     )
     held = pidfd.open_pidfd(pid)
     assert held is not None, "a child that was not reaped keeps its pid"

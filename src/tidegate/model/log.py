@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal, NamedTuple
 
 import msgspec
 
 from tidegate.model.record import Record
 
+Output = Literal["stdout", "stderr"]
 
-class LogEvent(msgspec.Struct, frozen=True, gc=False):
-    """One line of output, without its line end."""
 
-    timestamp_ms: int
-    message: str
+class Burst(NamedTuple):
+    """Lines that a container wrote to one of its outputs at one time, without their line ends; some may be empty."""
+
+    output: Output
+    time_ns: int
+    """Since the epoch."""
+    lines: list[bytes]
 
 
 class LogTargetMissing(Exception):

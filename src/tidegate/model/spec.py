@@ -109,6 +109,12 @@ class LogTarget(Spec, frozen=True, kw_only=True):
     group: str
     stream: str
     create_group: bool = False
+    begins_event: str = ""
+    """A regular expression (see `model.regex`) for the lines that begin an event; empty: each line is one."""
+    is_blocking: bool = False
+    """The container is held up rather than that a line is lost."""
+    max_buffer_bytes: int = 10 * 1024 * 1024
+    """So much may wait before lines are dropped, if it is not blocking."""
 
 
 class ContainerSpec(Spec, frozen=True, kw_only=True):

@@ -90,6 +90,10 @@ class ContainerStatus(Status, frozen=True, kw_only=True):
     """For the last time."""
     is_restarting: bool = False
     """It has exited, and what is to run next has not been let run."""
+    dropped_lines: int = 0
+    """Of its output, because too much waited to be stored."""
+    is_output_cut: bool = False
+    """More of its output is lost, while the server was down; nobody knows how much."""
 
     @property
     def last_started_at(self) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from tidegate.api import ecs
 from tidegate.model.record import Record
@@ -47,6 +47,8 @@ class Task(Record, frozen=True, kw_only=True):
     published: tuple[PublishedPort, ...] = ()
     made_roles: dict[str, str] | None = None
     """Its roles that Tidegate made, as nobody had: the name by kind, `task-role` or `execution-role`."""
+    log_mode: Literal["blocking", "non-blocking"] = "non-blocking"
+    """Of containers whose log options name none: the account setting of whoever asked for the task."""
     service: str = ""
     """The name of the service that started it; empty: none did."""
     protected_until: float | None = None

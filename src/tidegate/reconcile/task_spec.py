@@ -8,6 +8,7 @@ import msgspec
 
 from tidegate.api import ecs
 from tidegate.model.arn import arn, role_arn
+from tidegate.model.log_options import DEFAULT_BUFFER, find_event_start, read_size
 from tidegate.model.spec import (
     ContainerSpec,
     HealthCheck,
@@ -43,7 +44,7 @@ def build_task_spec(
         cpu_units=int(overrides.cpu or spec.cpu or 0),
         memory_mib=int(overrides.memory or spec.memory or 0),
         containers=tuple(
-            _container(c, by_name.get(c.name or "", ecs.ContainerOverride()), task.id, environment)
+            _container(c, by_name.get(c.name or "", ecs.ContainerOverride()), task, environment)
             for c in spec.container_definitions or ()
         ),
         network=_network(task, interface, region),
@@ -106,7 +107,7 @@ def _aws_environment(region: str) -> dict[str, str]:
 
 
 def _container(
-    c: ecs.ContainerDefinition, override: ecs.ContainerOverride, task: str, environment: dict[str, str]
+    c: ecs.ContainerDefinition, override: ecs.ContainerOverride, task: Task, environment: dict[str, str]
 ) -> ContainerSpec:
     linux = c.linux_parameters or ecs.LinuxParameters()
     capabilities = linux.capabilities or ecs.KernelCapabilities()
@@ -186,13 +187,16 @@ def _restart_policy(policy: ecs.ContainerRestartPolicy | None) -> RestartPolicy 
     )
 
 
-def _log_target(log: ecs.LogConfiguration | None, container: str, task: str) -> LogTarget | None:
+def _log_target(log: ecs.LogConfiguration | None, container: str, task: Task) -> LogTarget | None:
     if log is None or log.log_driver != "awslogs":
         return None
     options = log.options or {}
     prefix = options.get("awslogs-stream-prefix")
     return LogTarget(
         group=options.get("awslogs-group", ""),
-        stream=f"{prefix}/{container}/{task}" if prefix else f"{container}/{task}",
+        stream=f"{prefix}/{container}/{task.id}" if prefix else f"{container}/{task.id}",
         create_group=options.get("awslogs-create-group", "").lower() == "true",
+        begins_event=find_event_start(options),
+        is_blocking=options.get("mode", task.log_mode) == "blocking",
+        max_buffer_bytes=read_size(options.get("max-buffer-size", DEFAULT_BUFFER)),
     )

@@ -22,6 +22,7 @@ from tidegate.model.status import Health
 from tidegate.node.agent.health import HealthState, watch_health
 from tidegate.node.agent.parts import OutputReader
 from tidegate.node.agent.reasons import stop_reason
+from tidegate.node.output.pace import Tally
 from tidegate.node.runtime.bundle import BundleFiles
 from tidegate.node.runtime.runtime import Container, ExecResult, Exit, RuntimeFailure
 
@@ -36,6 +37,7 @@ class Attempt:
         self._live = live
         self._log = log
         self._output = output
+        self.tally = Tally()
         self._exited = anyio.Event()
         self._probing = anyio.CancelScope()
 
@@ -47,8 +49,8 @@ class Attempt:
                 with self._probing:
                     await watch.run(self._live)
 
-        source = self._live.bundle.id
-        async with self._output.follow(BundleFiles.of(self._live.bundle).log, source, self._log), running(probe):
+        file, source = BundleFiles.of(self._live.bundle).log, self._live.bundle.id
+        async with self._output.follow(file, source, self._log, self._live) as self.tally, running(probe):
             ended = await self._live.wait()
             self._exited.set()
         return ended

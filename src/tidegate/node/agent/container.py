@@ -26,6 +26,7 @@ from tidegate.node.agent.reasons import LOST, LOST_WITH_HOST, NODE_FAILED, PROCE
 from tidegate.node.agent.record import TaskRecord
 from tidegate.node.agent.secrets import resolve_login
 from tidegate.node.image.images import ImageError
+from tidegate.node.output.pace import Tally
 from tidegate.node.output.sink import LogTargetMissing
 from tidegate.node.runtime.bundle import BundleFiles
 from tidegate.node.runtime.runtime import Bundle, Container, ExecResult, Exit, RuntimeFailure, RuntimeTimeout
@@ -297,6 +298,7 @@ class ContainerRun:
         self._ended = await attempt.run(self._health)
         if self._ended.code == KILLED:
             await self._processes.settle()
+        self._note_output(attempt.tally)
         self._stage = Stage.EXITED
         self._wake()
 
@@ -306,6 +308,12 @@ class ContainerRun:
         status = self._record.container(self._spec.name)
         started_at = status.last_started_at or self._parts.now()
         return HealthWatch(self._spec.health_check, status.health, started_at, self._report_health, self._parts.now)
+
+    def _note_output(self, tally: Tally) -> None:
+        if tally.dropped_lines or tally.is_cut:
+            lines = self._record.container(self._spec.name).dropped_lines + tally.dropped_lines
+            is_cut = tally.is_cut or self._record.container(self._spec.name).is_output_cut
+            self._record.say_container(self._spec.name, quietly=True, dropped_lines=lines, is_output_cut=is_cut)
 
     def _note_reason(self, reason: str) -> None:
         if reason != self._record.container(self._spec.name).reason:

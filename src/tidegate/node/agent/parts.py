@@ -18,7 +18,8 @@ from tidegate.node.agent.environment import EnvironmentSource
 from tidegate.node.agent.secrets import NoSecrets, SecretSource
 from tidegate.node.image.images import Images
 from tidegate.node.network.network import Network
-from tidegate.node.output.sink import LogSink
+from tidegate.node.output.pace import Tally
+from tidegate.node.output.sink import LogSink, Outlet
 from tidegate.node.runtime.runtime import Bundle, Container, Runtime
 from tidegate.node.volume.volumes import Volumes
 
@@ -65,11 +66,13 @@ class Launcher(Protocol):
 class OutputReader(Protocol):
     """Follows what a container writes, until told that it has ended."""
 
-    def follow(self, path: Path, source: str, target: LogTarget | None) -> AbstractAsyncContextManager[None]:
+    def follow(
+        self, path: Path, source: str, target: LogTarget | None, outlet: Outlet
+    ) -> AbstractAsyncContextManager[Tally]:
         """
         Entered: lines flow to the sink. Left: all that was written before has reached it.
 
-        Without a target the output is dropped. Raises LogTargetMissing.
+        Without a target the output is dropped. outlet: who writes it, and can be held up. Raises LogTargetMissing.
         """
 
 

@@ -21,6 +21,7 @@ from tidegate.node.runtime.cgroup.cgroups import CgroupFailure, remove_group
 from tidegate.node.runtime.means import Means
 from tidegate.node.runtime.runtime import Bundle, ExecResult, Exit, RuntimeFailure, RuntimeTimeout
 from tidegate.node.runtime.supervise import clean_message, end_supervisors
+from tidegate.node.runtime.valve import find_file_limit, set_file_limit
 
 _KILLED = 128 + signal.SIGKILL
 _END_SECONDS = 10
@@ -43,6 +44,7 @@ class ConmonContainer:
         self._namespace: int | None = None
         self._process = created.container.open()
         self._supervisor = created.supervisor.open()
+        self._supervisor_pid = created.supervisor.pid
 
     def __del__(self) -> None:
         self._release()
@@ -83,6 +85,23 @@ class ConmonContainer:
     def kill(self, signal: int) -> None:
         if self._process is not None:
             pidfd.send_signal(self._process, signal)
+
+    def hold_output(self) -> None:
+        if self._process is None or pidfd.has_exited(self._process):
+            self.resume_output()  # or nobody would ever hear how it ended
+        elif self._supervisor is not None:
+            pidfd.send_signal(self._supervisor, signal.SIGSTOP)
+
+    def resume_output(self) -> None:
+        if self._supervisor is not None:
+            pidfd.send_signal(self._supervisor, signal.SIGCONT)
+
+    def limit_output(self, size: int) -> None:
+        if self.is_supervised:
+            set_file_limit(self._supervisor_pid, size)
+
+    def output_limit(self) -> int | None:
+        return find_file_limit(self._supervisor_pid) if self.is_supervised else None
 
     async def exec(
         self, command: Sequence[str], *, environment: Mapping[str, str], timeout_seconds: float

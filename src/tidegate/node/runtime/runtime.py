@@ -98,6 +98,22 @@ class Container(Protocol):
     def kill(self, signal: int) -> None:
         """Signal the first process; a process that is gone is no error."""
 
+    def hold_output(self) -> None:
+        """
+        Take no more output from the container, which then waits when it writes. Idempotent.
+
+        Once the container has ended this resumes instead: to be called again now and then as long as it is to hold.
+        """
+
+    def resume_output(self) -> None:
+        """Go on. Idempotent."""
+
+    def limit_output(self, size: int) -> None:
+        """Let the output file grow to `size` bytes: what is written beyond is lost. Without effect where it can't."""
+
+    def output_limit(self) -> int | None:
+        """The limit that is set, in bytes; None: there is none."""
+
     async def exec(
         self, command: Sequence[str], *, environment: Mapping[str, str], timeout_seconds: float
     ) -> ExecResult:

@@ -175,8 +175,14 @@ def _pipe() -> Iterator[tuple[int, _Closing]]:
 def _spawn(arguments: list[str], spawner: Spawner, bundle: Bundle, sync: int, error: int) -> Child:
     environment = {**CLEAN_ENVIRONMENT, "_OCI_SYNCPIPE": str(sync)}
     try:
-        # conmon leaves its note of a lack of memory where it was started.
-        return spawner.spawn(arguments, environment=environment, stderr=error, keep=[sync], directory=bundle.directory)
+        return spawner.spawn(
+            arguments,
+            environment=environment,
+            stderr=error,
+            keep=[sync],
+            ignore=[signal.SIGXFSZ],  # a log that meets its limit (see `valve`) costs lines, not the supervisor
+            directory=bundle.directory,  # conmon leaves its note of a lack of memory where it was started
+        )
     except OSError as failure:
         raise RuntimeFailure("create", f"cannot start {arguments[0]}: {failure.strerror}") from failure
 

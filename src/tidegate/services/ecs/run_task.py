@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
@@ -28,6 +29,7 @@ from tidegate.services.ecs.overrides import check_overrides
 from tidegate.services.ecs.platform import check_platform
 from tidegate.services.ecs.published import published_ports
 from tidegate.services.ecs.role_use import wanted_roles
+from tidegate.services.ecs.settings import log_mode
 from tidegate.services.ecs.tag_rules import Tags
 from tidegate.services.ecs.task_description import describe_task
 from tidegate.services.ecs.task_network import check_network
@@ -50,6 +52,7 @@ class _Launch:
     published: tuple[PublishedPort, ...]
     roles: RolePlan
     containers: tuple[ContainerStatus, ...]
+    log_mode: Literal["blocking", "non-blocking"]
     created_at: float
 
 
@@ -122,6 +125,7 @@ class RunTask:
             published=published,
             roles=roles,
             containers=_containers(definition.spec),
+            log_mode=log_mode(self._store, ctx),
             created_at=self._now(),
         )
 
@@ -161,6 +165,7 @@ def _new_task(launch: _Launch) -> Task:
         tags=launch.tags,
         published=launch.published,
         made_roles=launch.roles.made,
+        log_mode=launch.log_mode,
         status=TaskStatus(
             last_status=LastStatus.PROVISIONING, containers=launch.containers, created_at=launch.created_at
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import get_args
+from typing import Literal, get_args
 
 import msgspec
 
@@ -48,6 +48,12 @@ def effective_value(store: Store, ctx: Context, name: str, principal: str | None
         if setting is not None:
             return setting.value
     return _VALUES[name][0] if name in _VALUES else "disabled"
+
+
+def log_mode(store: Store, ctx: Context) -> Literal["blocking", "non-blocking"]:
+    """defaultLogDriverMode, of whoever asks."""
+    value = effective_value(store, ctx, "defaultLogDriverMode")
+    return "blocking" if value == "blocking" else "non-blocking"
 
 
 class Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from anyio import to_thread
 
 from tidegate.api import logs
 from tidegate.api.shape import Context
@@ -66,7 +67,7 @@ class LogGroups:
             return streams
 
         for stream in await settle(attempt):
-            self._events.remove(stream.id)
+            await to_thread.run_sync(self._events.remove, stream.id)
 
     async def describe_log_groups(
         self, ctx: Context, request: logs.DescribeLogGroupsRequest
@@ -83,7 +84,9 @@ class LogGroups:
             )
         except BadToken:
             raise logs.InvalidParameterException(BAD_TOKEN) from None
-        shown = tuple(self._describe(ctx, group) for group in groups)
+        members = [[stream.id for stream in self._store.select(LogStream, "group", group.name)] for group in groups]
+        sizes = await to_thread.run_sync(lambda: [self._stored_bytes(streams) for streams in members])
+        shown = tuple(_describe(ctx, group, size) for group, size in zip(groups, sizes, strict=True))
         return logs.DescribeLogGroupsResponse(log_groups=shown, next_token=token)
 
     async def put_retention_policy(self, ctx: Context, request: logs.PutRetentionPolicyRequest) -> None:
@@ -107,21 +110,24 @@ class LogGroups:
 
         await settle(attempt)
 
-    def _describe(self, ctx: Context, group: LogGroup) -> logs.LogGroup:
-        streams = self._store.select(LogStream, "group", group.name)
-        arn = group_arn(ctx, group.name)
-        return logs.LogGroup(
-            log_group_name=group.name,
-            creation_time=group.created_at_ms,
-            retention_in_days=group.retention_days,
-            metric_filter_count=0,
-            arn=f"{arn}:*",
-            log_group_arn=arn,
-            stored_bytes=sum(self._events.summary(stream.id).stored_bytes for stream in streams),
-            kms_key_id=group.kms_key,
-            log_group_class=group.group_class,  # type: ignore[arg-type]  # as it came, from the same set
-            deletion_protection_enabled=group.is_protected,
-        )
+    def _stored_bytes(self, streams: list[str]) -> int:
+        return sum(self._events.summary(stream).stored_bytes for stream in streams)
+
+
+def _describe(ctx: Context, group: LogGroup, stored_bytes: int) -> logs.LogGroup:
+    arn = group_arn(ctx, group.name)
+    return logs.LogGroup(
+        log_group_name=group.name,
+        creation_time=group.created_at_ms,
+        retention_in_days=group.retention_days,
+        metric_filter_count=0,
+        arn=f"{arn}:*",
+        log_group_arn=arn,
+        stored_bytes=stored_bytes,
+        kms_key_id=group.kms_key,
+        log_group_class=group.group_class,  # type: ignore[arg-type]  # as it came, from the same set
+        deletion_protection_enabled=group.is_protected,
+    )
 
 
 def _wanted(ctx: Context, request: logs.DescribeLogGroupsRequest, groups: list[LogGroup]) -> list[LogGroup]:

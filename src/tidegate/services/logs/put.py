@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from anyio import to_thread
+
 from tidegate.api import logs
 from tidegate.api.shape import Context
 from tidegate.services.logs.names import get_group, get_stream
@@ -83,7 +85,7 @@ class PutEvents:
             )
         if times:
             messages = [event.message for event in request.log_events[verdict.accepted]]
-            self._events.append(stream.id, Batch(times, messages, now_ms))
+            await to_thread.run_sync(self._events.append, stream.id, Batch(times, messages, now_ms))
         rejected = None if verdict.is_clean else _rejected(verdict)
         return logs.PutLogEventsResponse(next_sequence_token=SEQUENCE_TOKEN, rejected_log_events_info=rejected)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
-from anyio.lowlevel import checkpoint
+from anyio import to_thread
 
 from tidegate.api import logs
 from tidegate.api.shape import Context
 from tidegate.model.log import LogGroup, LogStream
 from tidegate.services.logs.filters import get_pattern
 from tidegate.services.logs.names import get_stream, group_of
+from tidegate.services.logs.patterns.pattern import Pattern
 from tidegate.services.logs.put import BATCH_BYTES, DAY_MS, event_bytes
 from tidegate.services.logs.tokens import (
     Place,
@@ -29,7 +31,7 @@ PAGE_BYTES = BATCH_BYTES
 SCAN_EVENTS = 200_000
 """FilterLogEvents ends a page when it has looked at so many, matching or not; the token goes on."""
 _BREATH_EVENTS = 1_000
-"""Others get their turn after so many."""
+"""A search gives others their turn after so many."""
 _FOR_EVER_MS = 10**15
 _BACKWARD_FROM_MS = 1_704_067_200_000
 """2024-01-01: FilterLogEvents reads newest first only from here on. Source: its startFromHead."""
@@ -53,7 +55,10 @@ class ReadEvents:
         beyond = Position(place.timestamp_ms, stream, place.number) if place else None
         end_ms = min(_FOR_EVER_MS, _FOR_EVER_MS if request.end_time is None else request.end_time)
         window = Window(self._start_ms(group, request.start_time), end_ms, beyond)
-        found = await _take(self._events.read([stream], window, is_backward=is_backward), request.limit or PAGE_EVENTS)
+        limit = request.limit or PAGE_EVENTS
+        found = await to_thread.run_sync(
+            lambda: _take(self._events.read([stream], window, is_backward=is_backward), limit)
+        )
         if is_backward:
             found.reverse()
         forward, backward = _tokens(found, place, window, request.next_token)
@@ -75,20 +80,15 @@ class ReadEvents:
         beyond, is_backward = _direction(request)
         end_ms = _FOR_EVER_MS if request.end_time is None else min(_FOR_EVER_MS, request.end_time + 1)
         window = Window(self._start_ms(group, request.start_time), end_ms, beyond)
-        matches = get_pattern(request.filter_pattern).matches
-        page = _Page(request.limit or PAGE_EVENTS)
-        last: Found | None = None
-        for scanned, found in enumerate(self._events.read(names, window, is_backward=is_backward), 1):
-            is_match = matches(found.event.message)
-            if scanned > self._scan_events or (is_match and not page.has_room(found)):
-                break
-            if is_match:
-                page.add(found)
-            last = found
-            if scanned % _BREATH_EVENTS == 0:
-                await checkpoint()
-        else:
-            last = None  # all has been seen
+        search = _Search(
+            lambda: self._events.read(names, window, is_backward=is_backward),
+            get_pattern(request.filter_pattern),
+            _Page(request.limit or PAGE_EVENTS),
+            self._scan_events,
+        )
+        while not await to_thread.run_sync(search.go_on):
+            pass  # others get their turn
+        last, page = search.last, search.page
         token = write_group_token(last.position, is_backward=is_backward) if last else None
         events = tuple(_filtered(names[found.stream], found) for found in page.found)
         return logs.FilterLogEventsResponse(events=events, searched_log_streams=(), next_token=token)
@@ -125,14 +125,44 @@ class _Page:
         self._bytes += event_bytes(found.event.message)
 
 
-async def _take(events: Iterator[Found], limit: int) -> list[Found]:
+class _Search:
+    """A search through events, some at a time. To be used by one thread at a time."""
+
+    def __init__(self, read: Callable[[], Iterator[Found]], pattern: Pattern, page: _Page, scan_events: int) -> None:
+        self.page = page
+        self.last: Found | None = None
+        """The last event that was looked at; None: there are no more."""
+        self._read = read
+        self._events: Iterator[Found] | None = None
+        self._pattern = pattern
+        self._left = scan_events
+
+    def go_on(self) -> bool:
+        """Look at some more; True: the page is done."""
+        if self._events is None:
+            self._events = self._read()
+        page = self.page
+        some = list(islice(self._events, _BREATH_EVENTS))
+        for found in some:
+            is_match = self._pattern.matches(found.event.message)
+            if not self._left or (is_match and not page.has_room(found)):
+                return True
+            if is_match:
+                page.add(found)
+            self.last = found
+            self._left -= 1
+        if len(some) == _BREATH_EVENTS:
+            return False
+        self.last = None
+        return True
+
+
+def _take(events: Iterator[Found], limit: int) -> list[Found]:
     page = _Page(limit)
     for found in events:
         if not page.has_room(found):
             break
         page.add(found)
-        if len(page.found) % _BREATH_EVENTS == 0:
-            await checkpoint()
     return page.found
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+
+from anyio import to_thread
 
 from tidegate.api import logs
 from tidegate.api.shape import Context
@@ -13,6 +16,7 @@ from tidegate.services.logs.writes import settle
 from tidegate.services.pages import BadToken, page
 from tidegate.services.writes import Clock
 from tidegate.store.logs.event_log import EventLog
+from tidegate.store.logs.stream import Summary
 from tidegate.store.store import Delete, Put, Store
 
 SEQUENCE_TOKEN = "49039859627096146478411180430577137471432041154427486081"  # noqa: S105 (no secret)
@@ -50,7 +54,7 @@ class LogStreams:
             await self._store.commit(Delete(stream))
             return stream.id
 
-        self._events.remove(await settle(attempt))
+        await to_thread.run_sync(self._events.remove, await settle(attempt))
 
     async def describe_log_streams(
         self, ctx: Context, request: logs.DescribeLogStreamsRequest
@@ -63,10 +67,11 @@ class LogStreams:
         prefix = request.log_stream_name_prefix or ""
         streams = [s for s in self._store.select(LogStream, "group", group.name) if s.name.startswith(prefix)]
         order = f"{group.name}/{request.order_by}/{request.descending}"
+        summaries = await self._summaries(streams) if is_by_time else {}
         try:
             shown, token = page(
                 streams,
-                self._time_key if is_by_time else lambda stream: stream.name,
+                (lambda stream: _time_key(stream, summaries[stream.id])) if is_by_time else lambda stream: stream.name,
                 operation=f"DescribeLogStreams/{order}",
                 token=request.next_token,
                 size=request.limit or PAGE_SIZE,
@@ -74,23 +79,28 @@ class LogStreams:
             )
         except BadToken:
             raise logs.InvalidParameterException(BAD_TOKEN) from None
-        described = tuple(self._describe(ctx, stream) for stream in shown)
+        summaries = summaries or await self._summaries(shown)
+        described = tuple(_describe(ctx, stream, summaries[stream.id]) for stream in shown)
         return logs.DescribeLogStreamsResponse(log_streams=described, next_token=token)
 
-    def _time_key(self, stream: LogStream) -> str:
-        """Sorts like the time of the last event (streams without any first), then the name."""
-        last = self._events.summary(stream.id).last_ms
-        return f"{-1 if last is None else last:016d}/{stream.name}"
+    async def _summaries(self, streams: Sequence[LogStream]) -> dict[str, Summary]:
+        """By id; in a thread, as each may have to be read from the disk."""
+        return await to_thread.run_sync(lambda: {stream.id: self._events.summary(stream.id) for stream in streams})
 
-    def _describe(self, ctx: Context, stream: LogStream) -> logs.LogStream:
-        summary = self._events.summary(stream.id)
-        return logs.LogStream(
-            log_stream_name=stream.name,
-            creation_time=stream.created_at_ms,
-            first_event_timestamp=summary.first_ms,
-            last_event_timestamp=summary.last_ms,
-            last_ingestion_time=summary.last_ingestion_ms,
-            upload_sequence_token=SEQUENCE_TOKEN if summary.last_ms is not None else None,
-            arn=stream_arn(ctx, stream),
-            stored_bytes=0,  # AWS: always 0 since 2019
-        )
+
+def _time_key(stream: LogStream, summary: Summary) -> str:
+    """Sorts like the time of the last event (streams without any first), then the name."""
+    return f"{-1 if summary.last_ms is None else summary.last_ms:016d}/{stream.name}"
+
+
+def _describe(ctx: Context, stream: LogStream, summary: Summary) -> logs.LogStream:
+    return logs.LogStream(
+        log_stream_name=stream.name,
+        creation_time=stream.created_at_ms,
+        first_event_timestamp=summary.first_ms,
+        last_event_timestamp=summary.last_ms,
+        last_ingestion_time=summary.last_ingestion_ms,
+        upload_sequence_token=SEQUENCE_TOKEN if summary.last_ms is not None else None,
+        arn=stream_arn(ctx, stream),
+        stored_bytes=0,  # AWS: always 0 since 2019
+    )

@@ -68,44 +68,43 @@ class Segment:
 
     def load(self) -> None:
         """Take in what the file holds, and cut off what a crash has left half-written. Raises OSError."""
-        fd = self._files.get(self.path)
-        end = os.fstat(fd).st_size
-        self._load_index(end)
-        while self.size < end:
-            size = _SCAN_BYTES
-            while not (found := self._scan(os.pread(fd, size, self.size))) and self.size + size < end:
-                size *= 4  # a frame that is larger than what was read, or a broken one
-            if not found:
-                break
-        if self.size < end:
-            os.ftruncate(fd, self.size)
+        with self._files.use(self.path) as fd:
+            end = os.fstat(fd).st_size
+            self._load_index(end)
+            while self.size < end:
+                size = _SCAN_BYTES
+                while not (found := self._scan(os.pread(fd, size, self.size))) and self.size + size < end:
+                    size *= 4  # a frame that is larger than what was read, or a broken one
+                if not found:
+                    break
+            if self.size < end:
+                os.ftruncate(fd, self.size)
 
     def append(self, data: bytes, frame: Frame) -> None:
         """Write a frame. Raises StoreUnavailable, and then nothing of it is seen, now or after a crash."""
+        is_new = self.size == 0
         try:
-            is_new = self.size == 0
-            fd = self._files.get(self.path, is_new=is_new)
-            try:
-                written = os.pwrite(fd, data, self.size)
-                while written < len(data):  # the disk is full: the next write says so
-                    written += os.pwrite(fd, memoryview(data)[written:], self.size + written)
-            except BaseException:
-                os.ftruncate(fd, self.size)
-                raise
+            with self._files.use(self.path, is_new=is_new) as fd:
+                try:
+                    _write_all(fd, data, self.size)
+                except BaseException:
+                    os.ftruncate(fd, self.size)
+                    raise
         except OSError as error:
             why = f"cannot write log events to {self.path.parent}: {error.strerror}; make room, then try again"
             raise StoreUnavailable(why) from error
-        self._files.unsynced.add(self.path)
-        if is_new:
-            self._files.unsynced.update(self.path.parents[:3])  # each may be new as well
+        # Of a new file the directories may be new as well.
+        self._files.note_written((self.path, *self.path.parents[:3]) if is_new else (self.path,))
         self._note(frame)
 
     def read(self, block: Block) -> list[Event]:
         """The events of a block, in order of time; none if the segment has been removed meanwhile. Raises OSError."""
         try:
-            return decode_events(os.pread(self._files.get(self.path), block.size, block.offset))
+            with self._files.use(self.path) as fd:
+                data = os.pread(fd, block.size, block.offset)
         except FileNotFoundError:
             return []
+        return decode_events(data)
 
     def save_index(self) -> None:
         """Keep the index, so that the next `load` is quick. A disk without room for it is no error."""
@@ -170,3 +169,9 @@ class Segment:
         self.blocks[-1] = Block(
             last.offset, self.size + frame.size - last.offset, last.events + frame.events, low, high
         )
+
+
+def _write_all(fd: int, data: bytes, offset: int) -> None:
+    written = os.pwrite(fd, data, offset)
+    while written < len(data):  # the disk is full: the next write says so
+        written += os.pwrite(fd, memoryview(data)[written:], offset + written)

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
-from tidegate.model.log import LogGroup, LogStream, LogTargetMissing, stream_key
+from anyio import to_thread
+
+from tidegate.model.log import Burst, LogGroup, LogStream, LogTargetMissing, stream_key
 from tidegate.model.spec import LogTarget
 from tidegate.store.logs.event_log import EventLog
 from tidegate.store.logs.stream import Batch
 from tidegate.store.store import Conflict, Put, Store, StoreUnavailable
 
-
-class Line(Protocol):
-    """One line of output: `model.log.LogEvent`."""
-
-    @property
-    def timestamp_ms(self) -> int: ...
-
-    @property
-    def message(self) -> str: ...
+_MISSING = (
+    "create stream has been retried 1 times: failed to create Cloudwatch log stream: ResourceNotFoundException: "
+    "The specified log group does not exist. : exit status 1"
+)
+"""What AWS's log driver says of it."""
 
 
 class StreamSink:
@@ -38,37 +35,51 @@ class StreamSink:
     async def open(self, target: LogTarget, source: str) -> int:
         """See `LogSink.open`. Raises LogTargetMissing, OSError."""
         try:
-            stream = await self._ensure_stream(target, may_create_group=target.create_group)
+            stream, is_new = await self._ensure_stream(target, may_create_group=target.create_group)
         except StoreUnavailable as error:
             raise OSError(f"cannot make log stream {target.stream}: {error}") from error
-        return self._events.offset(stream, source)
+        return 0 if is_new else await to_thread.run_sync(self._events.offset, stream, source)
 
-    async def append(self, target: LogTarget, source: str, events: Sequence[Line], offset: int) -> None:
+    async def append(self, target: LogTarget, source: str, bursts: Sequence[Burst], offset: int) -> None:
         """
         See `LogSink.append`. A stream that was deleted is made again, a group is not.
 
         Raises LogTargetMissing, StoreUnavailable, OSError.
         """
-        stream = await self._ensure_stream(target, may_create_group=False)
-        lines = [event for event in events if event.message]
-        timestamps = [line.timestamp_ms for line in lines]
-        messages = [line.message for line in lines]
-        self._events.append(stream, Batch(timestamps, messages, int(self._now() * 1000), source, offset))
+        stream, _ = await self._ensure_stream(target, may_create_group=False)
+        ingestion_ms = int(self._now() * 1000)
 
-    async def _ensure_stream(self, target: LogTarget, *, may_create_group: bool) -> str:
-        """The id of the target's stream, which is durable."""
+        def store() -> None:
+            timestamps, messages = _columns(bursts)
+            self._events.append(stream, Batch(timestamps, messages, ingestion_ms, source, offset))
+
+        await to_thread.run_sync(store)
+
+    async def _ensure_stream(self, target: LogTarget, *, may_create_group: bool) -> tuple[str, bool]:
+        """The id of the target's stream, which is durable, and if it was made just now."""
         while True:
             found = self._store.get(LogStream, stream_key(target.group, target.stream))
             if found is not None:
-                return found.id
+                return found.id, False
             created_at_ms = int(self._now() * 1000)
             group = self._store.get(LogGroup, target.group)
             if group is None and not may_create_group:
-                raise LogTargetMissing(f"cannot write to log group {target.group}: it does not exist")
+                raise LogTargetMissing(_MISSING)
             new_group = [] if group else [Put(LogGroup(name=target.group, created_at_ms=created_at_ms))]
             stream = LogStream(group=target.group, name=target.stream, id=uuid.uuid4().hex, created_at_ms=created_at_ms)
             try:
                 await self._store.commit(*new_group, Put(stream))
             except Conflict:
                 continue
-            return stream.id
+            return stream.id, True
+
+
+def _columns(bursts: Sequence[Burst]) -> tuple[list[int], list[str]]:
+    """Timestamps in ms, and messages; bytes that are not UTF-8 are replaced."""
+    timestamps: list[int] = []
+    messages: list[str] = []
+    for _, time_ns, lines in bursts:
+        texts = [line.decode("utf-8", "replace") for line in lines if line]
+        timestamps += [time_ns // 1_000_000] * len(texts)
+        messages += texts
+    return timestamps, messages

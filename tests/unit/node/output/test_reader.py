@@ -12,7 +12,7 @@ import pytest
 
 from tidegate.model.spec import LogTarget
 from tidegate.node.output.reader import OutputReader, Pace
-from tidegate.node.output.sink import LogEvent, LogTargetMissing
+from tidegate.node.output.sink import Burst, LogTargetMissing
 
 pytestmark = pytest.mark.anyio
 TARGET = LogTarget(group="g", stream="s")
@@ -40,13 +40,13 @@ class ListSink:
             raise LogTargetMissing("no such group")
         return self.offset
 
-    async def append(self, target: LogTarget, source: str, events: Sequence[LogEvent], offset: int) -> None:
+    async def append(self, target: LogTarget, source: str, bursts: Sequence[Burst], offset: int) -> None:
         await anyio.lowlevel.checkpoint()
         if self.fail_before:
             self.fail_before -= 1
             raise OSError("disk full")
         self.appends += 1
-        self.messages += [event.message for event in events]
+        self.messages += [line.decode() for burst in bursts for line in burst.lines]
         self.offset = offset
         if self.fail_after:
             self.fail_after -= 1

@@ -198,7 +198,7 @@ async def test_reading_opens_no_more_than_it_needs(root: Path, log: EventLog) ->
     for time in range(2000):
         log.append(STREAM, batch(time, text="x" * 500))
     read: list[int] = []
-    segment = log._get(STREAM).segments[0]
+    segment = log._segments(STREAM)[0]
     real = segment.read
     segment.read = lambda block: (read.append(block.offset), real(block))[1]  # type: ignore[func-returns-value,method-assign]
     assert next(log.read([STREAM], ALL, is_backward=True)).event.timestamp_ms == 1999

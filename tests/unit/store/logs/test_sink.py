@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tidegate.model.log import LogEvent, LogGroup, LogStream, LogTargetMissing, stream_key
+from tidegate.model.log import Burst, LogGroup, LogStream, LogTargetMissing, stream_key
 from tidegate.model.spec import LogTarget
 from tidegate.node.output.sink import LogSink
 from tidegate.store.logs.event_log import EventLog
@@ -37,8 +37,8 @@ def sink(store: MemoryStore, events: EventLog) -> LogSink:
     return StreamSink(store, events, lambda: NOW)
 
 
-def lines(*texts: str) -> list[LogEvent]:
-    return [LogEvent(timestamp_ms=number, message=text) for number, text in enumerate(texts)]
+def lines(*texts: str) -> list[Burst]:
+    return [Burst("stdout", number * 1_000_000, [text.encode()]) for number, text in enumerate(texts)]
 
 
 def stored(store: MemoryStore, events: EventLog) -> list[str]:
@@ -63,7 +63,7 @@ async def test_lines_are_stored_once_with_their_offset(sink: LogSink, store: Mem
 async def test_a_missing_group_is_made_only_if_the_target_says_so(sink: LogSink, store: MemoryStore) -> None:
     """Without create_group the group must be there; the stream is made in any case."""
     target = LogTarget(group="/ecs/web", stream="s")
-    with pytest.raises(LogTargetMissing, match="/ecs/web"):
+    with pytest.raises(LogTargetMissing, match="The specified log group does not exist"):
         await sink.open(target, "out")
     await store.commit(Put(LogGroup(name="/ecs/web", created_at_ms=0)))
     assert await sink.open(target, "out") == 0
@@ -119,7 +119,7 @@ async def test_retention_deletes_files_as_time_passes(store: MemoryStore, events
     kept = LogTarget(group="kept", stream="s", create_group=True)
     for target in (TARGET, kept):
         await sink.open(target, "out")
-        await sink.append(target, "out", [LogEvent(timestamp_ms=int(NOW * 1000), message="a")], 1)
+        await sink.append(target, "out", [Burst("stdout", int(NOW) * 10**9, [b"a"])], 1)
     group = store.get(LogGroup, TARGET.group)
     assert group is not None
     await store.commit(Put(LogGroup(name=group.name, created_at_ms=0, retention_days=3, revision=group.revision)))

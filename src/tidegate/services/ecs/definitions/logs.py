@@ -7,8 +7,10 @@ Source: API reference, LogConfiguration; Developer Guide, awslogs, Splunk and Fi
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from tidegate.api import ecs
+from tidegate.model.log_options import BadOption, find_event_start, read_size
 
 AWSLOGS_OPTIONS = frozenset(
     {
@@ -16,6 +18,8 @@ AWSLOGS_OPTIONS = frozenset(
         "awslogs-region",
         "awslogs-stream-prefix",
         "awslogs-create-group",
+        "awslogs-datetime-format",
+        "awslogs-multiline-pattern",
         "mode",
         "max-buffer-size",
     }
@@ -24,7 +28,6 @@ AWSLOGS_OPTIONS = frozenset(
 
 _REQUIRED = {"awslogs": ("awslogs-region", "awslogs-group"), "splunk": ("splunk-url", "splunk-token")}
 _GROUP = re.compile(r"[A-Za-z0-9_./#-]{1,512}")
-_SIZE = re.compile(r"[0-9]{1,12}[kmgKMG]?[bB]?")
 
 
 def check_logs(definition: ecs.TaskDefinition) -> None:
@@ -55,14 +58,30 @@ def _check_options(log: ecs.LogConfiguration) -> None:
 
 
 def _check_values(options: dict[str, str]) -> None:
-    rules = {
-        "mode": options.get("mode", "blocking") in ("blocking", "non-blocking"),
-        "max-buffer-size": _SIZE.fullmatch(options.get("max-buffer-size", "10m")) is not None,
-        "awslogs-create-group": options.get("awslogs-create-group", "false") in ("true", "false"),
-        "awslogs-group": _GROUP.fullmatch(options.get("awslogs-group", "group")) is not None,
+    rules: dict[str, Callable[[str], object]] = {
+        "mode": lambda value: _one_of(value, "blocking", "non-blocking"),
+        "max-buffer-size": read_size,
+        "awslogs-create-group": lambda value: _one_of(value, "true", "false"),
+        "awslogs-group": lambda value: _is(_GROUP.fullmatch(value)),
         # The prefix begins a stream's name, where AWS allows neither of the two.
-        "awslogs-stream-prefix": not set(options.get("awslogs-stream-prefix", "")) & set(":*\0"),
+        "awslogs-stream-prefix": lambda value: _is(not set(value) & set(":*\0")),
+        "awslogs-datetime-format": lambda value: find_event_start({"awslogs-datetime-format": value}),
+        "awslogs-multiline-pattern": lambda value: find_event_start({"awslogs-multiline-pattern": value}),
     }
-    for name, is_valid in rules.items():
-        if not is_valid:
-            raise ecs.ClientException(f"Invalid log configuration option {name}: {options[name]}")
+    for name, check in rules.items():
+        if name not in options:
+            continue
+        try:
+            check(options[name])
+        except BadOption as error:
+            why = f" ({error})" if str(error) else ""
+            raise ecs.ClientException(f"Invalid log configuration option {name}: {options[name]}{why}") from None
+
+
+def _is(true: object) -> None:
+    if not true:
+        raise BadOption
+
+
+def _one_of(value: str, *values: str) -> None:
+    _is(value in values)

@@ -76,8 +76,6 @@ KEPT = (
     "portMappings.name",
     "portMappings.appProtocol",
     "awslogs-region",
-    "mode",
-    "max-buffer-size",
 )
 """Accepted, stored and returned as given, without effect."""
 

@@ -46,7 +46,18 @@ def log(driver: str = "awslogs", **options: Any) -> dict[str, Any]:
             "Log driver awslogs can't have both options: awslogs-datetime-format, awslogs-multiline-pattern",
         ),
         (log(mode="fast"), "Invalid log configuration option mode: fast"),
-        (log(max_buffer_size="much"), "Invalid log configuration option max-buffer-size: much"),
+        (
+            log(max_buffer_size="much"),
+            "Invalid log configuration option max-buffer-size: much (it is no size, like 25m)",
+        ),
+        (
+            log(awslogs_datetime_format="%Q"),
+            "Invalid log configuration option awslogs-datetime-format: %Q (there is no directive %Q)",
+        ),
+        (
+            log(awslogs_multiline_pattern="(?=x)"),
+            "Invalid log configuration option awslogs-multiline-pattern: (?=x) (invalid perl operator: (?=)",
+        ),
         (log(awslogs_create_group="yes"), "Invalid log configuration option awslogs-create-group: yes"),
         (log(awslogs_group="a b"), "Invalid log configuration option awslogs-group: a b"),
         (log(awslogs_stream_prefix="a:b"), "Invalid log configuration option awslogs-stream-prefix: a:b"),
@@ -65,10 +76,12 @@ def test_awslogs_needs_an_execution_role_on_fargate() -> None:
 
 
 def test_all_options_that_are_honoured_are_accepted() -> None:
-    """Both modes, a buffer size and the creation of the group."""
+    """Both modes, a buffer size, the creation of the group, and either way to say what begins an event."""
     for mode in ("blocking", "non-blocking"):
         logged = log(mode=mode, max_buffer_size="25m", awslogs_create_group="true")
         accept(fargate(logged, executionRoleArn=ROLE))
+    accept(fargate(log(awslogs_datetime_format="%Y-%m-%d"), executionRoleArn=ROLE))
+    accept(fargate(log(awslogs_multiline_pattern="^(INFO|ERROR)"), executionRoleArn=ROLE))
 
 
 def test_other_drivers_are_accepted_elsewhere() -> None:

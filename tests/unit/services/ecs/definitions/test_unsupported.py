@@ -69,10 +69,10 @@ CONTAINERS: list[tuple[dict[str, Any], str]] = [
         {
             "logConfiguration": {
                 "logDriver": "awslogs",
-                "options": {**AWSLOGS, "tag": "t", "awslogs-datetime-format": "%Y"},
+                "options": {**AWSLOGS, "tag": "t", "awslogs-endpoint": "http://x"},
             }
         },
-        "logConfiguration.options (awslogs-datetime-format, tag)",
+        "logConfiguration.options (awslogs-endpoint, tag)",
     ),
     (
         {
