@@ -22,7 +22,12 @@ from fakes.served import APIS, Reply, Served
 DIRECTORY = Path(__file__).parent / "baselines"
 OF_THE_WIRE = {"SerializationException", "InvalidParameterException", "ValidationException", "AccessDeniedException"}
 """Errors that AWS's JSON services answer with whatever the operation."""
-UNMODELLED = {"ec2": None, "ssm": {"TooManyTagsError"}}
+UNMODELLED = {
+    "ec2": None,
+    "iam": {"ValidationError"},
+    "ssm": {"TooManyTagsError"},
+    "sts": {"ValidationError", "AccessDenied"},
+}
 """Errors that a service has and its model does not name for the operation; None: its model names none."""
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from fakes.http import ask
 from fakes.images import FakeImageStore
-from tidegate.api import ec2, ecs, logs, secretsmanager, ssm, sts, tidegate
+from tidegate.api import ec2, ecs, iam, logs, secretsmanager, ssm, sts, tidegate
 from tidegate.engine.sim import SimEngine
 from tidegate.model.account import Account
 from tidegate.model.record import Record
@@ -25,6 +25,7 @@ from tidegate.services.account import ensure_account
 from tidegate.services.ec2.service import Ec2
 from tidegate.services.ecs.service import Ecs
 from tidegate.services.iam.authorization import Authorizer
+from tidegate.services.iam.service import Iam
 from tidegate.services.iam.sessions import Sessions
 from tidegate.services.iam.task_roles import TaskRoles
 from tidegate.services.logs.service import Logs
@@ -44,6 +45,7 @@ APIS: Mapping[str, ModuleType] = {
     "ecs": ecs,
     "logs": logs,
     "ec2": ec2,
+    "iam": iam,
     "sts": sts,
     "ssm": ssm,
     "secretsmanager": secretsmanager,
@@ -87,6 +89,7 @@ class Served:
             "ecs": Ecs(self.store, self.now, TaskRoles(self.store, authorizer, self.now)),
             "logs": Logs(self.store, events, self.now),
             "ec2": Ec2(self.store, self.now),
+            "iam": Iam(self.store, sealer, self.now),
             "sts": Sts(self.store, Sessions(self.store, sealer, account, self.now), authorizer, self.now),
             "ssm": Ssm(self.store, sealer, self.now),
             "secretsmanager": SecretsManager(self.store, sealer, self.now),

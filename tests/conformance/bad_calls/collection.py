@@ -21,7 +21,8 @@ from conformance.bad_calls.legal import why_legal
 from conformance.bad_calls.mutations import model_mutations
 from conformance.bad_calls.seeds_ecs import SEEDS as ECS_SEEDS
 from conformance.bad_calls.seeds_ecs import Seed
-from conformance.bad_calls.seeds_others import EC2_SEEDS, LOGS_SEEDS, STS_SEEDS, TIDEGATE_SEEDS
+from conformance.bad_calls.seeds_identity import IAM_SEEDS, STS_SEEDS
+from conformance.bad_calls.seeds_others import EC2_SEEDS, LOGS_SEEDS, TIDEGATE_SEEDS
 from conformance.bad_calls.seeds_secrets import SECRETS_SEEDS, SSM_SEEDS
 from conformance.bad_calls.world import World
 from conformance.forms import write_body
@@ -31,6 +32,7 @@ SEEDS: Mapping[str, Mapping[str, tuple[Seed, ...]]] = {
     "ecs": ECS_SEEDS,
     "logs": LOGS_SEEDS,
     "ec2": EC2_SEEDS,
+    "iam": IAM_SEEDS,
     "sts": STS_SEEDS,
     "ssm": SSM_SEEDS,
     "secretsmanager": SECRETS_SEEDS,

@@ -113,8 +113,6 @@ EC2_SEEDS: Mapping[str, tuple[Seed, ...]] = {
     ),
 }
 
-STS_SEEDS: Mapping[str, tuple[Seed, ...]] = {"GetCallerIdentity": (lambda _: {},)}
-
 TIDEGATE_SEEDS: Mapping[str, tuple[Seed, ...]] = {
     "ListImages": (lambda _: {},),
     "PullImage": (lambda _: {"reference": "busybox:2", "architecture": "x86_64"},),

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from conformance.bad_calls.identities import make_identities
 from fakes.served import ACCOUNT, REGION, Served
 from tidegate.model.account import SecurityGroup, Subnet, Vpc
 from tidegate.model.status import LastStatus
@@ -39,6 +40,8 @@ class World:
     """No task has it."""
     secret_version: str
     """Of the secret SECRET."""
+    access_key: str
+    """Of the user bo."""
 
     @property
     def task_arn(self) -> str:
@@ -79,7 +82,8 @@ async def make_world(served: Served) -> World:
     await _set_status(served, stopped, LastStatus.STOPPED)
     default = next(g.id for g in served.store.select(SecurityGroup) if g.name == "default")
     version = await _make_secrets(served)
-    return World(served, running, stopped, subnet, vpc, group, rule, default, idle, version)
+    key = await make_identities(served)
+    return World(served, running, stopped, subnet, vpc, group, rule, default, idle, version, key)
 
 
 async def call(served: Served, service: str, operation: str, parameters: dict[str, Any]) -> Any:
