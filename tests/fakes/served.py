@@ -21,6 +21,7 @@ from tidegate.model.record import Record
 from tidegate.model.status import Node
 from tidegate.server.channels.tickets import Tickets
 from tidegate.server.control import ControlService
+from tidegate.server.key_rotation import KeyRotation
 from tidegate.services.account import ensure_account
 from tidegate.services.ec2.service import Ec2
 from tidegate.services.ecs.service import Ecs
@@ -32,6 +33,7 @@ from tidegate.services.logs.service import Logs
 from tidegate.services.secretsmanager.service import SecretsManager
 from tidegate.services.ssm.service import Ssm
 from tidegate.services.sts.service import Sts
+from tidegate.store.keyfile import KeyFile
 from tidegate.store.ledger import Ledger
 from tidegate.store.logs.event_log import EventLog
 from tidegate.store.memory import MemoryStore
@@ -93,7 +95,15 @@ class Served:
             "sts": Sts(self.store, Sessions(self.store, sealer, account, self.now), authorizer, self.now),
             "ssm": Ssm(self.store, sealer, self.now),
             "secretsmanager": SecretsManager(self.store, sealer, self.now),
-            "tidegate": ControlService(self.store, images, engine, "x86_64", "crun", tickets),  # type: ignore[arg-type]
+            "tidegate": ControlService(
+                self.store,
+                images,
+                engine,  # type: ignore[arg-type]
+                "x86_64",
+                "crun",
+                tickets,
+                KeyRotation(self.store, sealer, KeyFile(directory / "master.key"), ()),  # type: ignore[arg-type]
+            ),
         }
         self.application = Application(
             [serve_with(APIS[name], service) for name, service in services.items()],
