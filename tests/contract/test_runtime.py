@@ -261,3 +261,24 @@ async def test_process_namespace(host: Host) -> None:
     with pytest.raises(RuntimeFailure, match="ended"):
         container.process_namespace()
     await container.remove()
+
+
+async def test_a_configuration_is_kept_until_it_is_forgotten(host: Host) -> None:
+    """It may hold secrets: only root reads it, it is not in the bundle, and goes when nobody needs it any more."""
+    bundle = host.bundle()
+    container = await host.runtime.create(bundle, host.config(bundle, ["true"]))
+    await container.remove()
+    again = await host.runtime.create(bundle, host.config(bundle, ["true"]))
+    await again.remove()
+    if isinstance(host, RealHost):
+        kept = (bundle.directory / "config.json").resolve()
+        assert kept.parent == (host.directory / "oci").resolve()
+        assert kept.stat().st_mode & 0o777 == 0o600
+    for _ in range(2):
+        host.runtime.forget(bundle)
+    if isinstance(host, RealHost):
+        assert not kept.exists()
+        assert not (bundle.directory / "config.json").is_symlink()
+    else:
+        assert isinstance(host, FakeHost)
+        assert host.runtime.world.configured == set()

@@ -100,6 +100,8 @@ class World:
         self.cgroups: set[str] = set()
         self.disks: set[str] = set()
         self.rootfs: set[Path] = set()
+        self.forgotten: set[str] = set()
+        """Bundles whose configuration was deleted."""
         self.streams: list[LogTarget] = []
         self.boxes: dict[str, BlackBox] = {}
         self.events: list[str] = []
@@ -175,6 +177,9 @@ class FakeRuntime:
         await anyio.lowlevel.checkpoint()
         found = self.world.containers.get(bundle.id)
         return None if found is None else (found, "started" if found.is_started else "created")
+
+    def forget(self, bundle: Bundle) -> None:
+        self.world.forgotten.add(bundle.id)
 
 
 @dataclass(slots=True)

@@ -64,6 +64,8 @@ class Life:
 class World:
     """What outlives a crash of ours."""
 
+    configured: set[str] = field(default_factory=set)
+    """Ids of those whose configuration is kept."""
     lives: dict[str, Life] = field(default_factory=dict)
     """By container id."""
 
@@ -149,6 +151,7 @@ class FakeRuntime:
         program = read_program(command)
         if program is None:
             raise RuntimeFailure("start", f"executable file {command[0]} not found")
+        self.world.configured.add(bundle.id)
         life = self.world.lives[bundle.id] = Life(program)
         return FakeContainer(bundle, life)
 
@@ -159,3 +162,6 @@ class FakeRuntime:
             return None
         is_started = life.started_at is not None or life.ended is not None
         return FakeContainer(bundle, life), "started" if is_started else "created"
+
+    def forget(self, bundle: Bundle) -> None:
+        self.world.configured.discard(bundle.id)

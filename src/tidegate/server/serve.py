@@ -15,6 +15,7 @@ import structlog
 
 from tidegate import __version__
 from tidegate.api import ec2, ecs, iam, logs, secretsmanager, ssm, sts, tidegate
+from tidegate.kernel.privacy import forbid_core_dumps
 from tidegate.model.account import AccessKey
 from tidegate.node.network.ranges import pick_cidr
 from tidegate.server.authorization import TABLES
@@ -47,6 +48,7 @@ def serve(config: Config) -> None:
     """Run until SIGINT or SIGTERM. Raises ConfigError."""
     configure_logging(config)
     _raise_descriptor_limit()
+    forbid_core_dumps()
     if os.geteuid() != 0:
         raise ConfigError("cannot run the server: it makes namespaces, mounts and cgroups, which takes root; use sudo")
     listener = _bind(config)

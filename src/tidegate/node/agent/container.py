@@ -223,6 +223,7 @@ class ContainerRun:
             self._live = found[0] if found is not None else None
         if self._live is not None:
             await self._live.remove()
+        self._parts.runtime.forget(self.bundle)
         await self._parts.images.unmount_rootfs(self.bundle.directory, keep_written=True)
 
     async def _launch(self, group: TaskGroup) -> None:

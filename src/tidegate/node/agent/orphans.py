@@ -48,5 +48,6 @@ async def _remove_directory(parts: Parts, directory: Path) -> None:
         found = await parts.runtime.recover(bundle)
         if found is not None:
             await found[0].remove()
+        parts.runtime.forget(bundle)
         await parts.images.unmount_rootfs(place, keep_written=True)
     Journal(directory).remove()

@@ -1,7 +1,7 @@
 """
 The files in a bundle's directory by which a container is found again after a crash of ours.
 
-    config.json      the OCI configuration
+    config.json      a link to the OCI configuration, which holds the container's environment: it is in memory, 0600
     conmon.pid       the supervisor's pid; written by it
     pid              the container's; written by the OCI runtime
     created.json     who these two are beyond their pids; written by us when `create` has succeeded
@@ -79,11 +79,18 @@ class BundleFiles:
     """The container's id."""
     ends: Path
     """Where the supervisor writes how it ended."""
+    config: Path
+    """Where the configuration really is."""
 
     @classmethod
     def of(cls, bundle: Bundle, root: Path | None = None) -> BundleFiles:
-        """The files of a bundle; those of its end are the runtime's, in `root`, which a full disk does not reach."""
-        return cls(bundle.directory, bundle.id, root / f".end-{bundle.id}" if root else bundle.directory)
+        """
+        The files of a bundle. Those of its end, and its configuration, are the runtime's, in `root`: no full disk
+        reaches it, and what is secret does not reach the disk.
+        """
+        if root is None:
+            return cls(bundle.directory, bundle.id, bundle.directory, bundle.directory / CONFIG)
+        return cls(bundle.directory, bundle.id, root / f".end-{bundle.id}", root / f".config-{bundle.id}")
 
     @property
     def log(self) -> Path:
@@ -94,6 +101,20 @@ class BundleFiles:
     def error(self) -> Path:
         """Where supervisor and runtime complain."""
         return self.directory / "error"
+
+    def write_config(self, data: bytes) -> None:
+        """The configuration, for us and the runtime alone. Raises OSError."""
+        fd = os.open(self.config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+        link = self.directory / CONFIG
+        link.unlink(missing_ok=True)
+        link.symlink_to(self.config)
+
+    def forget_config(self) -> None:
+        """Drop the configuration; the container can't be created again."""
+        self.config.unlink(missing_ok=True)
+        (self.directory / CONFIG).unlink(missing_ok=True)
 
     def read_created(self) -> Created | None:
         """None if `create` never came to its end."""

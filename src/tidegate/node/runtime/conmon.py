@@ -18,7 +18,7 @@ import msgspec
 
 from tidegate.kernel.spawn import Spawner
 from tidegate.node.runtime import gate
-from tidegate.node.runtime.bundle import CONFIG, BundleFiles, Created, identify
+from tidegate.node.runtime.bundle import BundleFiles, Created, identify
 from tidegate.node.runtime.cgroup.cgroups import Cgroups
 from tidegate.node.runtime.container import ConmonContainer, remove_state
 from tidegate.node.runtime.execfiles import end_left_commands
@@ -83,6 +83,9 @@ class ConmonRuntime:
         await self._discard(bundle)
         return None
 
+    def forget(self, bundle: Bundle) -> None:
+        BundleFiles.of(bundle, self._means.root).forget_config()
+
     async def _wait_for_start(self, bundle: Bundle) -> None:
         """
         Let a `start` that outlived its caller come to its end: two at once disturb each other.
@@ -98,7 +101,7 @@ class ConmonRuntime:
         files.clear()
         files.end_log()
         files.ends.mkdir(mode=0o700, exist_ok=True)
-        (bundle.directory / CONFIG).write_bytes(msgspec.json.encode(config))
+        files.write_config(msgspec.json.encode(config))
         pid = await start_supervisor(
             means.tools, means.spawner, means.root, bundle, Streams.of(config), self._create_timeout_seconds
         )

@@ -149,3 +149,10 @@ class Runtime(Protocol):
         A half-made one is removed (supervisor, runtime state, cgroup) and None is returned. One that has ended
         since is `started`: its `wait` returns at once.
         """
+
+    def forget(self, bundle: Bundle) -> None:
+        """
+        Delete the configuration of a container that is gone for good: its environment may hold secrets. Idempotent.
+
+        Until then `create` may be called again with what is in the bundle's config.json.
+        """

@@ -61,6 +61,7 @@ async def test_a_container_finds_its_secrets_in_its_environment(tmp_path: Path) 
     assert world.environments["app"] == {"A": "1", "S": "canary", "T": "canary"}
     assert isinstance(world.secrets, Vault)
     assert world.secrets.asked == [("p",)]
+    assert world.forgotten == {f"{task.id}-app"}
 
 
 async def test_what_is_written_of_a_task_holds_no_value(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ TERMINAL_SIZE = {"height": 24, "width": 80}
 """Of a container's terminal, which nobody looks at; docker says 0 x 0, which some programs do not bear."""
 DEFAULT_NOFILE = Ulimit(name="nofile", soft=65_535, hard=65_535)
 """Fargate's default (Amazon ECS developer guide, resource limits)."""
+DEFAULT_CORE = Ulimit(name="core", soft=0, hard=0)
+"""No core dumps, which hold a container's secrets and end on the host, unless the task definition asks for them."""
 
 
 def plan_arguments(container: ContainerSpec, image: ImageConfig) -> list[str]:
@@ -46,7 +48,8 @@ def plan_environment(container: ContainerSpec, image: ImageConfig, user: Process
 
 def plan_limits(ulimits: Sequence[Ulimit], host: HostFacts) -> tuple[list[dict[str, Any]], list[str]]:
     """OCI rlimits, and notes on those that this host can't give in full. -1 means unlimited."""
-    wanted = {DEFAULT_NOFILE.name: DEFAULT_NOFILE, **{limit.name: limit for limit in ulimits}}
+    defaults = {limit.name: limit for limit in (DEFAULT_NOFILE, DEFAULT_CORE)}
+    wanted = {**defaults, **{limit.name: limit for limit in ulimits}}
     planned, notes = [], []
     for name, limit in wanted.items():
         soft, hard = (UNLIMITED if value < 0 else value for value in (limit.soft, limit.hard))

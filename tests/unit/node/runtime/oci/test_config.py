@@ -17,7 +17,7 @@ from tidegate.model.image import ImageConfig
 from tidegate.model.spec import ContainerSpec, Mount, Tmpfs, Ulimit
 from tidegate.node.runtime.oci.capabilities import DEFAULT, KERNEL_ORDER, decode_mask, plan_capabilities
 from tidegate.node.runtime.oci.config import PlannedConfig, Site, plan_config
-from tidegate.node.runtime.oci.host import HostFacts, is_static
+from tidegate.node.runtime.oci.host import UNLIMITED, HostFacts, is_static
 from tidegate.node.runtime.oci.process import plan_arguments, plan_environment, plan_limits
 from tidegate.node.runtime.oci.seccomp import plan_seccomp
 from tidegate.node.runtime.oci.user import ProcessUser, find_user
@@ -107,7 +107,12 @@ def test_limits_are_held_and_noted() -> None:
     assert len(notes) == 1
     assert "nofile" in notes[0]
     assert plan_limits(wanted, HostFacts(hard_limits={"nofile": 4096}))[1] == []
-    assert plan_limits((), HostFacts())[0] == [{"type": "RLIMIT_NOFILE", "soft": 65_535, "hard": 65_535}]
+    assert plan_limits((), HostFacts())[0] == [
+        {"type": "RLIMIT_NOFILE", "soft": 65_535, "hard": 65_535},
+        {"type": "RLIMIT_CORE", "soft": 0, "hard": 0},
+    ]
+    asked = (Ulimit(name="core", soft=1, hard=-1),)
+    assert plan_limits(asked, HostFacts())[0][1] == {"type": "RLIMIT_CORE", "soft": 1, "hard": UNLIMITED}
 
 
 def test_capabilities() -> None:
