@@ -94,7 +94,7 @@ KINDS: tuple[type[Record], ...] = (
 )
 NODE_ID = "local"
 SWEEP_SECONDS = 60
-RUNTIME_MIB = 64
+RUNTIME_MIB = 256
 """For what the OCI runtime and the supervisors say of containers: some kilobytes each, as short-lived as they are."""
 
 
