@@ -89,6 +89,8 @@ def _render_filter(bridge: str) -> str:
     chain raw {{
         type filter hook prerouting priority -300; policy accept;
         iifname {bridge} ip daddr 127.0.0.0/8 drop
+        iifname {bridge} ip daddr {ENDPOINT_ADDRESS} notrack
+        iifname {bridge} ip saddr {ENDPOINT_ADDRESS} notrack
     }}
     chain input {{
         type filter hook input priority 0; policy accept;

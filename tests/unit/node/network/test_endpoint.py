@@ -30,6 +30,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.host]
 
 ENDPOINT = "169.254.170.2"
 SOON = 0.25
+TRACKED = Path("/proc/sys/net/netfilter/nf_conntrack_count")
 BRIDGE_NETFILTER = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 
 
@@ -67,6 +68,20 @@ async def test_security_groups_have_no_part_in_it(
     with tcp_server(other, 80):
         assert ask_from(closed, ENDPOINT, 80) == "10.90.0.10"
         assert ask_from(closed, "10.90.0.11", 80, SOON) is None
+
+
+@pytest.mark.parametrize("filters_bridges", ["0", "1"])
+async def test_calls_take_no_place_in_the_hosts_connection_tracking(
+    network: BridgeNetwork, endpoint: list[str], filters_bridges: str
+) -> None:
+    """However often a task calls, the table that all tasks share is as full as before."""
+    if BRIDGE_NETFILTER.exists():
+        BRIDGE_NETFILTER.write_text(filters_bridges)
+    task = await network.attach("a", network_spec(10))
+    before = TRACKED.read_text()
+    for _ in range(20):
+        assert ask_from(task, ENDPOINT, 80) == "10.90.0.10"
+    assert TRACKED.read_text() == before
 
 
 async def test_the_endpoint_opens_nothing_else(network: BridgeNetwork, endpoint: list[str]) -> None:
