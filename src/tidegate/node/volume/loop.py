@@ -86,6 +86,7 @@ class LoopScratch:
 
     async def ensure(self, task: str, size_bytes: int) -> Path:
         """See the contract."""
+        await self._removals.wait(task)
         place = self.path(task)
         if _is_mounted(place) or _has_contents(place):
             return place  # contents without a mount: those of another kind, chosen by an earlier server

@@ -31,7 +31,7 @@ class Removals:
         self._directory = directory
         self._group: TaskGroup | None = None
         self._limiter = anyio.CapacityLimiter(AT_ONCE)
-        self._going: set[str] = set()
+        self._going: dict[str, anyio.Event] = {}
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -45,8 +45,14 @@ class Removals:
         """Take away what there is of a task."""
         assert self._group is not None, "it is open"
         if task not in self._going:
-            self._going.add(task)
+            self._going[task] = anyio.Event()
             self._group.start_soon(self._remove, task)
+
+    async def wait(self, task: str) -> None:
+        """Until nothing of it is being taken away: then it may be made anew."""
+        going = self._going.get(task)
+        if going is not None:
+            await going.wait()
 
     async def _remove(self, task: str) -> None:
         with anyio.CancelScope(shield=True):
@@ -55,7 +61,7 @@ class Removals:
             except OSError as error:  # the top of what runs in the background; the next server tries again
                 log.error("cannot take away the disk of a task", task=task, why=str(error))
             finally:
-                self._going.discard(task)
+                self._going.pop(task).set()
 
 
 def take_away(directory: Path, task: str) -> None:

@@ -34,6 +34,7 @@ class UnlimitedScratch:
 
     async def ensure(self, task: str, size_bytes: int) -> Path:
         """See the contract."""
+        await self._removals.wait(task)
         place = self.path(task)
         place.mkdir(mode=0o755, exist_ok=True)
         return place
