@@ -21,9 +21,15 @@ def busybox(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, busybox: Path) -> Iterator[ServerProcess]:
+def efs_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server has the files of EFS: `fs-1/` of the file system fs-1."""
+    return tmp_path_factory.mktemp("efs")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, busybox: Path, efs_root: Path) -> Iterator[ServerProcess]:
     """A server with the image `busybox`; shared by the tests, which must not depend on each other."""
-    found = ServerProcess(tmp_path_factory.mktemp("e2e") / "state").start()
+    found = ServerProcess(tmp_path_factory.mktemp("e2e") / "state", "--efs-root", str(efs_root)).start()
     try:
         found.cli("image", "import", str(busybox), "--tag", "busybox")
         yield found

@@ -191,6 +191,54 @@ def test_volumes_from_a_container_that_can_not_be_made(run: Tasks, ended: Any):
     assert "cannot reach CREATE: it did not start" in described["containers"][0]["reason"]
 
 
+def efs(name: str, file_system: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "efsVolumeConfiguration": {"fileSystemId": file_system, **more}}
+
+
+def test_a_file_system_that_outlives_tasks(run: Tasks, ended: Any, lines: Any, efs_root: Path):
+    """What one task writes to EFS the next one reads; what is deleted with a task is not deleted there."""
+    ended(run(shell("echo tide >/mnt/word; mkdir /mnt/in", **mounted("e", "/mnt")), volumes=[efs("e", "fs-10")]))
+    assert (efs_root / "fs-10/word").read_text() == "tide\n"
+    inner = efs("e", "fs-10", rootDirectory="/in")
+    task = run(
+        shell("cat /whole/word; touch /whole/x 2>&1; touch /in/y && ls /in", **two_mounts("whole", "e")),
+        volumes=[efs("whole", "fs-10"), inner],
+    )
+    ended(task)
+    assert lines(task)[0] == "tide"
+    assert "Read-only file system" in lines(task)[1]
+    assert lines(task)[2] == "y"
+    assert (efs_root / "fs-10/in/y").exists()
+
+
+def two_mounts(whole: str, inner: str) -> dict[str, Any]:
+    return {
+        "mountPoints": [
+            {"sourceVolume": whole, "containerPath": "/whole", "readOnly": True},
+            {"sourceVolume": inner, "containerPath": "/in"},
+        ]
+    }
+
+
+def test_a_file_system_is_no_way_out(run: Tasks, ended: Any, lines: Any, efs_root: Path):
+    """A link that a task has put into a file system leads the next task nowhere but into that file system."""
+    (efs_root / "secret").mkdir(exist_ok=True)
+    links = f"ln -s {efs_root}/secret /mnt/a; ln -s ../../secret /mnt/b; mkdir /mnt/secret; touch /mnt/secret/own"
+    ended(run(shell(links, **mounted("e", "/mnt")), volumes=[efs("e", "fs-11")]))
+    for directory, found in (("/a", None), ("/b", ["own"]), ("/../../secret", ["own"])):
+        task = run(shell("ls /mnt", **mounted("e", "/mnt")), volumes=[efs("e", "fs-11", rootDirectory=directory)])
+        described = ended(task)
+        if found is None:
+            assert described["stopCode"] == "TaskFailedToStart"
+            assert described["stoppedReason"].startswith(
+                "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: "
+                "b'mount.nfs4: mounting fs-11.efs.us-east-1.amazonaws.com:/a failed, reason given by server: "
+                "No such file or directory' : unsuccessful EFS utils command execution; code: 32"
+            )
+        else:
+            assert lines(task) == found
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the program is made for x86_64")
 def test_set_user_id_and_devices_in_a_root_file_system(run: Tasks, ended: Any, lines: Any):
     """Work as they do in any container: the disk under it takes nothing away."""

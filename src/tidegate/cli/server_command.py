@@ -38,6 +38,18 @@ from tidegate.server.statedir import DEFAULT_STATE_DIRECTORY
     show_default=True,
     help="How the disks of tasks are limited.",
 )
+@click.option(
+    "--efs-root",
+    multiple=True,
+    metavar="[fs-ID=]PLACE",
+    help="What stands for EFS: a directory or nfs://HOST/EXPORT, of one file system or of all.",
+)
+@click.option(
+    "--efs-access-point",
+    multiple=True,
+    metavar="fsap-ID=fs-ID:/DIRECTORY[:UID:GID]",
+    help="Where an EFS access point leads to; with an owner, the directory is made.",
+)
 @click.option("--log-format", type=click.Choice(["auto", "console", "json"]), default="auto", show_default=True)
 @click.option("-v", "--verbose", is_flag=True, help="Log each request.")
 def command(state_dir: Path | None, listen: str, **options: object) -> None:

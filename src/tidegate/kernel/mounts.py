@@ -62,6 +62,27 @@ def place_mount(mount: int, path: Path) -> None:
     _call(_SYS_MOVE_MOUNT, what, _number(mount), _text(""), _number(_AT_FDCWD), target, flags)
 
 
+def is_mounted(path: Path) -> bool:
+    """
+    Whether a directory is the root of a mount; False if there is none.
+
+    By the numbers of mounts: os.path.ismount() takes what shows a directory of the same file system for none.
+    """
+    try:
+        return _mount_id(path) != _mount_id(path.parent)
+    except FileNotFoundError:
+        return False
+
+
+def _mount_id(path: Path) -> str:
+    fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as lines:
+            return next(line for line in lines if line.startswith("mnt_id:"))
+    finally:
+        os.close(fd)
+
+
 def _set(context: int, name: str, value: str | None) -> None:
     command = _SET_FLAG if value is None else _SET_STRING
     given = None if value is None else ctypes.c_char_p(os.fsencode(value))

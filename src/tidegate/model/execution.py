@@ -19,3 +19,11 @@ class RegistryLogin:
 
     username: str = field(repr=False)
     password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FileSystemRights:
+    """What a task's role may do with an EFS file system."""
+
+    may_mount: bool = True
+    may_write: bool = True

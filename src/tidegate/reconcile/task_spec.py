@@ -20,7 +20,15 @@ from tidegate.model.spec import (
 )
 from tidegate.model.status import Interface
 from tidegate.model.task import Task, TaskDefinition
-from tidegate.reconcile.task_storage import dependencies_of, memory_mounts, mounts_of, storage_gib, volumes_from
+from tidegate.reconcile.task_storage import (
+    dependencies_of,
+    efs_volumes,
+    empty_volumes,
+    memory_mounts,
+    mounts_of,
+    storage_gib,
+    volumes_from,
+)
 
 DEFAULT_STOP_TIMEOUT_SECONDS = 30
 DEFAULT_RESTART_ATTEMPT_PERIOD_SECONDS = 300
@@ -48,7 +56,8 @@ def build_task_spec(
             for c in spec.container_definitions or ()
         ),
         network=_network(task, interface, region),
-        volumes=tuple(v.name for v in spec.volumes or () if v.name),
+        volumes=empty_volumes(spec),
+        efs_volumes=efs_volumes(spec),
         architecture=architecture_of(spec),
         ephemeral_storage_gib=storage_gib(task, definition),
         shares_process_namespace=spec.pid_mode == "task",

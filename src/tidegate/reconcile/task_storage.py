@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tidegate.api import ecs
-from tidegate.model.spec import DEFAULT_STORAGE_GIB, Dependency, Mount, Tmpfs, VolumesFrom
+from tidegate.model.spec import DEFAULT_STORAGE_GIB, Dependency, EfsVolume, Mount, Tmpfs, VolumesFrom
 from tidegate.model.task import Task, TaskDefinition
 
 
@@ -12,6 +12,31 @@ def storage_gib(task: Task, definition: TaskDefinition) -> int:
     overrides = task.request.overrides
     wanted = (overrides and overrides.ephemeral_storage) or definition.spec.ephemeral_storage
     return wanted.size_in_gi_b if wanted else DEFAULT_STORAGE_GIB
+
+
+def empty_volumes(spec: ecs.TaskDefinition) -> tuple[str, ...]:
+    """Names of those that begin empty and end with the task."""
+    return tuple(v.name for v in spec.volumes or () if v.name and v.efs_volume_configuration is None)
+
+
+def efs_volumes(spec: ecs.TaskDefinition) -> tuple[EfsVolume, ...]:
+    """Those that outlive the task."""
+    found = []
+    for volume in spec.volumes or ():
+        efs = volume.efs_volume_configuration
+        if efs is None or not volume.name:
+            continue
+        authorization = efs.authorization_config or ecs.EFSAuthorizationConfig()
+        found.append(
+            EfsVolume(
+                name=volume.name,
+                file_system=efs.file_system_id,
+                directory=efs.root_directory or "/",
+                access_point=authorization.access_point_id or None,
+                checks_iam=authorization.iam == "ENABLED",
+            )
+        )
+    return tuple(found)
 
 
 def mounts_of(c: ecs.ContainerDefinition) -> tuple[Mount, ...]:

@@ -40,6 +40,9 @@ class Config:
     runtime: Literal["auto", "crun", "runc"] = "auto"
     scratch: Literal["auto", "loop", "unlimited"] = "auto"
     """How the disks of tasks are limited; auto: the best way that works here."""
+    efs_root: tuple[str, ...] = ()
+    efs_access_point: tuple[str, ...] = ()
+    """See `node.volume.efsmap`."""
     log_format: Literal["auto", "console", "json"] = "auto"
     verbose: bool = False
 

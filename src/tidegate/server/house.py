@@ -68,6 +68,7 @@ from tidegate.server.statedir import StateDirectory
 from tidegate.server.storage import make_volumes
 from tidegate.services.account import ensure_account, ensure_root_key
 from tidegate.services.ecs.definitions.operations import TaskDefinitions
+from tidegate.services.execution.filesystems import TaskFileSystemRights
 from tidegate.services.execution.launch import ExecutionLaunch
 from tidegate.services.execution.objects import ExecutionObjects
 from tidegate.services.execution.secrets import ExecutionSecrets
@@ -225,7 +226,7 @@ async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
     sink: LogSink = control.logs.sink
     output = OutputReader(sink)
     host = read_host_facts(found.tools, mounts)
-    volumes = await make_volumes(config, state)
+    volumes = await make_volumes(config, state, TaskFileSystemRights(control.store, control.authorizer))
     launcher = HostLauncher(runtime, images, volumes, host, resolver_lines())
     secrets = ExecutionSecrets(control.store, control.sealer, control.authorizer, time.time)
     objects = ExecutionObjects(ObjectDirectory(config.s3_root or state.objects), control.authorizer)
@@ -275,6 +276,7 @@ async def remove_from_host(house: House) -> None:
     """Take away what the server made on this host; no task may be left."""
     await house.node.network.close(remove=True)
     await house.node.cgroups.remove_all()
+    house.node.volumes.close()
     await house.node.images.close(remove_mounts=True)
 
 

@@ -10,6 +10,7 @@ The state directory: everything that one server owns, and how others find the se
     node/             tasks, and the key behind the ids of their credentials
     network/          namespaces
     scratch/          the disks of tasks
+    mounts/           EFS volumes of tasks, mounted
     s3/               objects of S3, BUCKET/KEY, if somebody has put any there
     run/              what lives as long as containers do, in memory
 
@@ -70,6 +71,7 @@ class StateDirectory:
         self.endpoint_key = self.node / "endpoint.key"
         self.network = self.path / "network"
         self.scratch = self.path / "scratch"
+        self.mounts = self.path / "mounts"
         self.objects = self.path / "s3"
         self.runtime = self.path / "run"
 

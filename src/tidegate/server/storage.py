@@ -8,6 +8,8 @@ from functools import partial
 import structlog
 
 from tidegate.node.volume.disks import TaskDisks
+from tidegate.node.volume.efs import EfsVolumes, MountRights
+from tidegate.node.volume.efsmap import BadEfsOption, parse_efs_map
 from tidegate.node.volume.guard import DiskGuard, read_host
 from tidegate.node.volume.probe import NoScratch, choose_scratch
 from tidegate.node.volume.scratch import MIB
@@ -17,10 +19,17 @@ from tidegate.server.statedir import StateDirectory
 log = structlog.get_logger()
 
 
-async def make_volumes(config: Config, state: StateDirectory) -> TaskDisks:
-    """The best that works here, or what was named. Raises ConfigError."""
+async def make_volumes(config: Config, state: StateDirectory, rights: MountRights) -> TaskDisks:
+    """
+    The best that works here, or what was named. Raises ConfigError.
+
+    rights: of tasks' roles on EFS file systems.
+    """
     try:
+        efs = EfsVolumes(state.mounts, parse_efs_map(config.efs_root, config.efs_access_point), rights)
         choice = await choose_scratch(state.scratch, config.scratch)
+    except BadEfsOption as error:
+        raise ConfigError(str(error)) from error
     except (NoScratch, OSError) as error:
         raise ConfigError(f"{error}. See `tidegate doctor`") from error
     for reason in choice.refused:
@@ -28,4 +37,4 @@ async def make_volumes(config: Config, state: StateDirectory) -> TaskDisks:
     reserve = None if config.reserve_disk is None else config.reserve_disk * MIB
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     host = partial(read_host, state.scratch, reserve, memory)
-    return TaskDisks(choice.scratch, DiskGuard(choice.scratch, host))
+    return TaskDisks(choice.scratch, DiskGuard(choice.scratch, host), efs)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tidegate.api import ecs
-from tidegate.model.spec import ContainerSpec, Dependency, LogTarget, RestartPolicy, TaskSpec, VolumesFrom
+from tidegate.model.spec import ContainerSpec, Dependency, EfsVolume, LogTarget, RestartPolicy, TaskSpec, VolumesFrom
 from tidegate.model.status import Interface, LastStatus, TaskStatus
 from tidegate.model.task import Task, TaskDefinition
 from tidegate.reconcile.task_spec import build_task_spec
@@ -192,3 +192,24 @@ def test_volumes_from():
     container = only(build({"volumesFrom": [{"sourceContainer": "db", "readOnly": True}, {"sourceContainer": "db"}]}))
     assert container.volumes_from == (VolumesFrom(container="db", read_only=True), VolumesFrom(container="db"))
     assert container.depends_on == (Dependency(container="db", condition="CREATE"),)
+
+
+def test_volumes():
+    """Empty ones by name; those of EFS with what is to be mounted."""
+    efs = {
+        "fileSystemId": "fs-1",
+        "transitEncryption": "ENABLED",
+        "authorizationConfig": {"accessPointId": "fsap-1", "iam": "ENABLED"},
+    }
+    plain = {"fileSystemId": "fs-2", "rootDirectory": "/app"}
+    volumes = [
+        {"name": "data", "host": {}},
+        {"name": "shared", "efsVolumeConfiguration": efs},
+        {"name": "app", "efsVolumeConfiguration": plain},
+    ]
+    found = build({}, volumes=volumes)
+    assert found.volumes == ("data",)
+    assert found.efs_volumes == (
+        EfsVolume(name="shared", file_system="fs-1", access_point="fsap-1", checks_iam=True),
+        EfsVolume(name="app", file_system="fs-2", directory="/app"),
+    )

@@ -14,7 +14,7 @@ and unpacked: they are kept once on this host for all tasks, but each task has s
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
@@ -24,8 +24,9 @@ import msgspec
 
 from tidegate.kernel.background import running
 from tidegate.model.image import Image
-from tidegate.model.spec import DEFAULT_STORAGE_GIB, ContainerSpec, TaskSpec
+from tidegate.model.spec import DEFAULT_STORAGE_GIB, ContainerSpec, Mount, TaskSpec
 from tidegate.node.volume.binding import Binding, plan_binding
+from tidegate.node.volume.efs import EfsVolumes
 from tidegate.node.volume.filling import fill_volume
 from tidegate.node.volume.guard import DiskGuard
 from tidegate.node.volume.scratch import GIB, MIB, Scratch
@@ -46,13 +47,16 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
 class TaskDisks:
     """Implements Volumes on a Scratch."""
 
-    def __init__(self, scratch: Scratch, guard: DiskGuard) -> None:
+    def __init__(self, scratch: Scratch, guard: DiskGuard, efs: EfsVolumes) -> None:
         self.scratch = scratch
         self._guard = guard
+        self._efs = efs
         self._tasks: dict[str, TaskSpec] = {}
         """Prepared by this process; after a restart each is prepared again."""
         self._images: dict[str, dict[str, int]] = {}
         """By task: bytes of each image, by digest."""
+        self._read_only: dict[str, frozenset[str]] = {}
+        """By task: volumes that its role may not write to."""
         self._filling: dict[str, anyio.Lock] = {}
 
     def open(self) -> AbstractAsyncContextManager[None]:
@@ -86,6 +90,9 @@ class TaskDisks:
         for number in range(len(task.containers)):
             (disk / f"c{number}").mkdir(mode=0o700, exist_ok=True)
         self._guard.keep(task.id, sum(self._held_images(task).values()))
+        if task.efs_volumes:
+            writable = await self._efs.prepare(task)
+            self._read_only[task.id] = frozenset(name for name, may_write in writable.items() if not may_write)
 
     def admit(self, task: TaskSpec, image: Image) -> None:
         """See Volumes."""
@@ -107,9 +114,15 @@ class TaskDisks:
         planned = plan_binding(container, image.config.volumes, sources)
         places = {name: place for source in sources.values() for name, place in source.places.items()}
         places |= {name: str(disk / f"v{number}") for number, name in enumerate(task.volumes)}
+        places |= {efs.name: str(self._efs.place(task.id, number)) for number, efs in enumerate(task.efs_volumes)}
         places |= self._make_anonymous(self.written(task, container.name), planned)
-        bound = Bound(mounts=planned.mounts, places={mount.volume: places[mount.volume] for mount in planned.mounts})
-        await self._fill(task, rootfs, planned.filled, bound.places)
+        bound = Bound(
+            mounts=_hold_to(planned.mounts, self._read_only.get(task.id, frozenset())),
+            places={mount.volume: places[mount.volume] for mount in planned.mounts},
+        )
+        lasting = {efs.name for efs in task.efs_volumes}
+        filled = {name: path for name, path in planned.filled.items() if name not in lasting}
+        await self._fill(task, rootfs, filled, bound.places)
         kept = _Kept(bound=bound, image=image.digest, image_bytes=_bytes_of(image))
         self._file(task, container.name).write_bytes(msgspec.json.encode(kept))
         return bound
@@ -136,11 +149,19 @@ class TaskDisks:
         self._images.pop(task.id, None)
         self._filling.pop(task.id, None)
         self._guard.forget(task.id)
+        self._read_only.pop(task.id, None)
+        if task.efs_volumes:
+            self._efs.release(task.id)
         await self.scratch.remove(task.id)
 
     async def keep_only(self, tasks: set[str]) -> None:
         """See Volumes."""
+        self._efs.keep_only(tasks)
         await self.scratch.keep_only(tasks)
+
+    def close(self) -> None:
+        """Unmount what outlives tasks; none is left. Raises OSError."""
+        self._efs.close()
 
     def _held_images(self, task: TaskSpec) -> dict[str, int]:
         """Those admitted by us, or by an earlier process of ours to containers that it created."""
@@ -175,6 +196,12 @@ class TaskDisks:
 
     def _file(self, task: TaskSpec, container: str) -> Path:
         return self.scratch.path(task.id) / f"bound{_position(task, container)}.json"
+
+
+def _hold_to(mounts: Iterable[Mount], read_only: Collection[str]) -> tuple[Mount, ...]:
+    return tuple(
+        msgspec.structs.replace(mount, read_only=mount.read_only or mount.volume in read_only) for mount in mounts
+    )
 
 
 def _make_directory(path: Path) -> None:

@@ -13,6 +13,8 @@ from fakes.specs import task_spec
 from tidegate.model.image import Image, ImageConfig
 from tidegate.model.spec import ContainerSpec, Mount, TaskSpec, VolumesFrom
 from tidegate.node.volume.disks import TaskDisks
+from tidegate.node.volume.efs import EfsVolumes
+from tidegate.node.volume.efsmap import EfsMap
 from tidegate.node.volume.guard import DiskGuard
 from tidegate.node.volume.holding import Host
 from tidegate.node.volume.scratch import GIB, MIB, Scratch, Space
@@ -58,7 +60,7 @@ async def scratch(tmp_path: Path) -> AsyncIterator[CountedScratch]:
 
 
 def make_disks(scratch: Scratch) -> TaskDisks:
-    return TaskDisks(scratch, DiskGuard(scratch, lambda: PLENTY))
+    return TaskDisks(scratch, DiskGuard(scratch, lambda: PLENTY), EfsVolumes(scratch.path("mounts"), EfsMap()))
 
 
 @pytest.fixture

@@ -46,9 +46,6 @@ TASK_FIELDS: tuple[Unsupported[ecs.TaskDefinition], ...] = (
     Unsupported("trustedExecutionConfiguration", lambda task: task.trusted_execution_configuration),
     Unsupported("runtimePlatform.operatingSystemFamily", lambda task: _windows(task.runtime_platform)),
     Unsupported(
-        "volumes.efsVolumeConfiguration", lambda task: _named(task, lambda each: each.efs_volume_configuration)
-    ),
-    Unsupported(
         "volumes.s3filesVolumeConfiguration", lambda task: _named(task, lambda each: each.s3files_volume_configuration)
     ),
     Unsupported(

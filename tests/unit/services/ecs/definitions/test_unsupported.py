@@ -29,10 +29,6 @@ TASKS: list[tuple[dict[str, Any], str]] = [
         "runtimePlatform.operatingSystemFamily (WINDOWS_SERVER_2022_CORE)",
     ),
     (
-        {"volumes": [{"name": "v", "efsVolumeConfiguration": {"fileSystemId": "fs-1"}}]},
-        "volumes.efsVolumeConfiguration (v)",
-    ),
-    (
         {"volumes": [{"name": "v", "s3filesVolumeConfiguration": {"fileSystemArn": "arn"}}]},
         "volumes.s3filesVolumeConfiguration (v)",
     ),
