@@ -87,7 +87,7 @@ async def serving_endpoint(
         CredentialsPaths(ids, credentials),
         AgentPaths(ProtectionApi(RoleProtection(control))),
     )
-    async with sampler.open(), serving(app, listener, LIMITS):
+    async with serving(app, listener, LIMITS):
         yield
 
 

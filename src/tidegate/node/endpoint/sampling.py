@@ -1,96 +1,93 @@
 """
-Two readings of each container, a second apart: what rates are made from.
+Two readings of each container, at least a second apart: what rates are made from.
 
-Only tasks that somebody asks about are read, once a second from the first question until nobody has asked for a
-minute; a node with a thousand tasks that nobody asks about reads nothing. The first to ask waits for the second
-reading, as Docker's clients do.
+Nothing is read that nobody asks about. Whoever asks regularly, as monitoring agents do, is told of the time since the
+question before; the first to ask, and the first after a while, waits a second for the second reading, as Docker's
+clients do. However many ask, a task is read once a second, and few tasks at a time: reading takes the server's time.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import anyio
 import anyio.lowlevel
-from anyio.abc import TaskGroup
 
 from tidegate.model.counters import ContainerCounters
 from tidegate.node.endpoint.facts import Counters
 
 INTERVAL_SECONDS = 1.0
-IDLE_SECONDS = 60.0
+"""Readings are no nearer to each other."""
+STALE_SECONDS = 60.0
+"""A reading that is older says little of now."""
+READERS = 2
 
 Pair = tuple[ContainerCounters, ContainerCounters]
 
 
 @dataclass(slots=True)
 class _Watch:
-    """One task that is asked about. asked_at: on the event loop's clock."""
+    """The last two readings of one task's containers. read_at: of the last, on the event loop's clock."""
 
-    containers: tuple[str, ...]
-    asked_at: float
+    turn: anyio.Lock
+    read_at: float
     before: dict[str, ContainerCounters] = field(default_factory=dict)
     now: dict[str, ContainerCounters] = field(default_factory=dict)
-    read_twice: anyio.Event = field(default_factory=anyio.Event)
+
+    def pair(self, container: str) -> Pair | None:
+        """None of a container that was not there for both, or was started again in between."""
+        before, now = self.before.get(container), self.now.get(container)
+        if before is None or now is None or now.group.cpu_nanoseconds < before.group.cpu_nanoseconds:
+            return None
+        return before, now
+
+    def is_whole(self) -> bool:
+        """There is a pair of each container that runs."""
+        return all(self.pair(container) is not None for container in self.now)
 
 
 class Sampler:
-    """Use inside `open()`."""
+    """is_there: whether a task, by id, still runs."""
 
     def __init__(self, counters: Counters, is_there: Callable[[str], bool]) -> None:
-        """is_there: whether a task, by id, still runs."""
         self._counters = counters
         self._is_there = is_there
         self._watches: dict[str, _Watch] = {}
-        self._group: TaskGroup | None = None
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[None]:
-        """Readings are taken inside."""
-        async with anyio.create_task_group() as group:
-            self._group = group
-            try:
-                yield
-            finally:
-                self._group = None
-                group.cancel_scope.cancel()
+        self._reading: anyio.CapacityLimiter | None = None
 
     async def pairs(self, task: str, containers: tuple[str, ...]) -> Mapping[str, Pair | None]:
-        """The last two readings of each container; None of those that were not there for both."""
-        watch = self._watches.get(task)
-        if watch is None:
-            assert self._group is not None, "the sampler is open"
-            watch = self._watches[task] = _Watch(containers, anyio.current_time())
-            self._group.start_soon(self._sample, task, watch)
-        watch.asked_at = anyio.current_time()
-        await watch.read_twice.wait()
-        return {
-            name: (watch.before[name], watch.now[name]) if name in watch.before and name in watch.now else None
-            for name in containers
-        }
+        """Two readings of each container; None of one that does not run, or has not for long enough."""
+        watch = self._watch(task)
+        async with watch.turn:
+            if anyio.current_time() - watch.read_at > STALE_SECONDS:
+                watch.now = {}
+            if anyio.current_time() - watch.read_at >= INTERVAL_SECONDS:
+                await self._read(task, watch, containers)
+            if not watch.is_whole():
+                await anyio.sleep(INTERVAL_SECONDS)
+                await self._read(task, watch, containers)
+            return {name: watch.pair(name) for name in containers}
 
     def watched(self) -> int:
-        """How many tasks are read."""
+        """Of how many tasks readings are kept."""
         return len(self._watches)
 
-    async def _sample(self, task: str, watch: _Watch) -> None:
-        try:
-            await self._read(task, watch)
-            while anyio.current_time() - watch.asked_at < IDLE_SECONDS and self._is_there(task):
-                await anyio.sleep(INTERVAL_SECONDS)
-                await self._read(task, watch)
-                watch.read_twice.set()
-        finally:
-            watch.read_twice.set()
-            del self._watches[task]
+    def _watch(self, task: str) -> _Watch:
+        watch = self._watches.get(task)
+        if watch is None:
+            self._watches = {each: kept for each, kept in self._watches.items() if self._is_there(each)}
+            watch = self._watches[task] = _Watch(anyio.Lock(), float("-inf"))
+        return watch
 
-    async def _read(self, task: str, watch: _Watch) -> None:
+    async def _read(self, task: str, watch: _Watch, containers: tuple[str, ...]) -> None:
         """One container at a time: the event loop has others to serve."""
+        if self._reading is None:
+            self._reading = anyio.CapacityLimiter(READERS)
         found = {}
-        for name in watch.containers:
-            found[name] = self._counters.read(task, name)
-            await anyio.lowlevel.checkpoint()
-        watch.before = watch.now
+        async with self._reading:
+            for name in containers:
+                found[name] = self._counters.read(task, name)
+                await anyio.lowlevel.checkpoint()
+        watch.before, watch.read_at = watch.now, anyio.current_time()
         watch.now = {name: counters for name, counters in found.items() if counters is not None}

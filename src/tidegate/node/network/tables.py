@@ -9,7 +9,7 @@ from tidegate.node.network.names import ENDPOINT_ADDRESS, ENDPOINT_PORT, Names
 
 CALLS = "limit rate over 60/second burst 120 packets"
 """What is too much for one task in connections to the endpoint, which answers 40 requests a second."""
-FRAMES = "limit rate over 2000/second burst 2000 packets"
+FRAMES = "limit rate over 500/second burst 1000 packets"
 """And in frames of all kinds."""
 
 

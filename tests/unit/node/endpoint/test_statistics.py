@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import anyio
 import pytest
 
 from fakes.endpoint import TASK, counters
 from tidegate.model.counters import ContainerCounters
-from tidegate.node.endpoint.sampling import IDLE_SECONDS, Sampler
+from tidegate.node.endpoint.sampling import STALE_SECONDS, Sampler
 from tidegate.node.endpoint.statistics import render_statistics
 
 AT = 1_772_619_361.1  # 2026-03-04T10:16:01.1Z
@@ -79,15 +77,18 @@ def test_a_clock_that_was_set_back_makes_no_rate() -> None:
 
 
 class Readings:
-    """Counts who is read when, on the event loop's clock."""
+    """Counts who is read when, on the event loop's clock. used: what each container has, in nanoseconds."""
 
     def __init__(self) -> None:
         self.reads: list[tuple[str, float]] = []
         self.gone: set[str] = set()
+        self.used = 0
 
     def read(self, task: str, container: str) -> ContainerCounters | None:
         self.reads.append((container, anyio.current_time()))
-        return None if container in self.gone else counters(anyio.current_time())
+        if container in self.gone:
+            return None
+        return counters(anyio.current_time(), group={"cpu_nanoseconds": self.used})
 
 
 @pytest.fixture
@@ -96,58 +97,85 @@ def readings() -> Readings:
 
 
 @pytest.fixture
-async def sampler(readings: Readings) -> AsyncIterator[Sampler]:
-    found = Sampler(readings, lambda task: task not in readings.gone)
-    async with found.open():
-        yield found
+def sampler(readings: Readings) -> Sampler:
+    return Sampler(readings, lambda task: task not in readings.gone)
 
 
 @pytest.mark.anyio
-async def test_the_first_to_ask_waits_for_a_second(sampler: Sampler) -> None:
-    """Two readings, a second apart; whoever asks next has them at once."""
+async def test_the_first_to_ask_waits_for_a_second(sampler: Sampler, readings: Readings) -> None:
+    """Two readings, a second apart; whoever asks within the next second is told the same, at once."""
     began = anyio.current_time()
     pair = (await sampler.pairs(TASK, ("app",)))["app"]
     assert pair is not None
     assert (pair[0].read_at, pair[1].read_at) == (began, began + 1)
-    assert anyio.current_time() == began + 1
+    await anyio.sleep(0.9)
+    asked = anyio.current_time()
     assert (await sampler.pairs(TASK, ("app",)))["app"] == pair
-    assert anyio.current_time() == began + 1
+    assert anyio.current_time() == asked
+    assert len(readings.reads) == 2
 
 
 @pytest.mark.anyio
-async def test_nobody_is_read_that_nobody_asks_about(sampler: Sampler, readings: Readings) -> None:
-    """Once a second while somebody asks, then for a minute, then no more."""
+@pytest.mark.parametrize("pause", [1.0, 15.0, STALE_SECONDS])
+async def test_whoever_asks_regularly_is_told_of_the_time_since(sampler: Sampler, pause: float) -> None:
+    """At once, with one more reading; of a task that nobody asks about none is taken."""
     await sampler.pairs(TASK, ("app",))
-    await anyio.sleep(IDLE_SECONDS * 3)
-    assert sampler.watched() == 0
-    assert IDLE_SECONDS <= len(readings.reads) <= IDLE_SECONDS + 3
-    count = len(readings.reads)
-    await anyio.sleep(10)
-    assert len(readings.reads) == count
+    await anyio.sleep(pause)
+    asked = anyio.current_time()
+    pair = (await sampler.pairs(TASK, ("app",)))["app"]
+    assert anyio.current_time() == asked
+    assert pair is not None
+    assert (pair[0].read_at, pair[1].read_at) == (asked - pause, asked)
+
+
+@pytest.mark.anyio
+async def test_after_a_while_it_begins_anew(sampler: Sampler, readings: Readings) -> None:
+    """What was read long ago says nothing of now."""
+    await sampler.pairs(TASK, ("app",))
+    await anyio.sleep(STALE_SECONDS + 1)
+    assert len(readings.reads) == 2
+    asked = anyio.current_time()
+    pair = (await sampler.pairs(TASK, ("app",)))["app"]
+    assert pair is not None
+    assert (pair[0].read_at, pair[1].read_at) == (asked, asked + 1)
 
 
 @pytest.mark.anyio
 async def test_a_container_that_does_not_run_has_none(sampler: Sampler, readings: Readings) -> None:
-    """Neither one that has ended nor one that was not there a second ago; the others have theirs."""
+    """One that has ended; one that has come since the last question is waited for, as the first was."""
     readings.gone.add("init")
     pairs = await sampler.pairs(TASK, ("init", "app"))
     assert pairs["init"] is None
     assert pairs["app"] is not None
-    readings.gone.remove("init")
-    await anyio.sleep(0.5)
-    assert (await sampler.pairs(TASK, ("init",)))["init"] is None
-    await anyio.sleep(2)
-    assert (await sampler.pairs(TASK, ("init",)))["init"] is not None
+    readings.gone = {"app"}
+    await anyio.sleep(15)
+    asked = anyio.current_time()
+    pairs = await sampler.pairs(TASK, ("init", "app"))
+    assert pairs["app"] is None
+    assert pairs["init"] is not None
+    assert anyio.current_time() == asked + 1
 
 
 @pytest.mark.anyio
-async def test_a_task_that_has_gone_is_forgotten(sampler: Sampler, readings: Readings) -> None:
-    """At once: whoever still asks is told of nothing."""
+async def test_a_container_that_was_started_again_begins_anew(sampler: Sampler, readings: Readings) -> None:
+    """Its counters begin at nothing: there is no rate between them and those of its life before."""
+    readings.used = 5000
     await sampler.pairs(TASK, ("app",))
-    readings.gone |= {TASK, "app"}
-    await anyio.sleep(2)
-    assert sampler.watched() == 0
-    assert (await sampler.pairs(TASK, ("app",)))["app"] is None
+    readings.used = 100
+    await anyio.sleep(10)
+    asked = anyio.current_time()
+    pair = (await sampler.pairs(TASK, ("app",)))["app"]
+    assert pair is not None
+    assert (pair[0].read_at, pair[1].read_at) == (asked, asked + 1)
+
+
+@pytest.mark.anyio
+async def test_tasks_that_have_gone_are_forgotten(sampler: Sampler, readings: Readings) -> None:
+    """When somebody asks about another one."""
+    for number in range(10):
+        await sampler.pairs(str(number), ("app",))
+        readings.gone.add(str(number))
+    assert sampler.watched() == 1
 
 
 @pytest.mark.anyio
