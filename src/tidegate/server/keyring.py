@@ -1,4 +1,4 @@
-"""Keys for the verification of signatures: found in the store or read from session tokens, kept in memory."""
+"""Keys for the verification of signatures: found in the store or read from session tokens, unsealed once."""
 
 from __future__ import annotations
 
@@ -31,23 +31,18 @@ class StoreKeyRing:
             return Key(opened.secret, opened.principal, opened.user_id, opened.session)
         record = self._store.get(AccessKey, access_key_id)
         if record is None or not record.is_active:
+            self._unsealed.pop(access_key_id, None)
             return None
-        return self._of_user(record) if record.user else self._of_root(record)
+        known = self._unsealed.get(access_key_id)
+        if known is None or known[0] != record.revision:
+            secret = self._sealer.unseal(record.sealed_secret, access_key_context(record.id)).decode()
+            known = record.revision, Key(secret, record.principal, self._account.id)
+            self._unsealed[access_key_id] = known
+        return self._of_user(record, known[1]) if record.user else known[1]
 
-    def _of_root(self, record: AccessKey) -> Key:
-        """Kept: every request of most installations comes by it."""
-        known = self._unsealed.get(record.id)
-        if known is not None and known[0] == record.revision:
-            return known[1]
-        key = Key(self._secret(record), record.principal, self._account.id)
-        self._unsealed[record.id] = (record.revision, key)
-        return key
-
-    def _of_user(self, record: AccessKey) -> Key | None:
+    def _of_user(self, record: AccessKey, key: Key) -> Key | None:
+        """Under the name that the user has now."""
         user = find_named(self._store, User, record.user)
         if user is None:
             return None
-        return Key(self._secret(record), entity_arn(user, self._account.id, self._account.region), user.id)
-
-    def _secret(self, record: AccessKey) -> str:
-        return self._sealer.unseal(record.sealed_secret, access_key_context(record.id)).decode()
+        return Key(key.secret, entity_arn(user, self._account.id, self._account.region), user.id)

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Protocol
@@ -35,7 +35,7 @@ _DATE = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 class Key:
     """What an access key opens. principal: its owner's ARN; user_id: the id that they are known by for good."""
 
-    secret: str
+    secret: str = field(repr=False)
     principal: str
     user_id: str = ""
     session: Session | None = None

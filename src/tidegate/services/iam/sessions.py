@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tidegate.api.shape import Session
 from tidegate.model.account import Account
@@ -27,7 +27,7 @@ class RoleNotAssumable(Exception):
 class Opened:
     """What temporary credentials are worth."""
 
-    secret: str
+    secret: str = field(repr=False)
     principal: str
     """ARN of the session."""
     user_id: str

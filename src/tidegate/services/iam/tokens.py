@@ -13,7 +13,7 @@ import base64
 import binascii
 import secrets
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
@@ -45,8 +45,8 @@ class SessionCredentials:
     """Empty if they are not a role's."""
     access_key_id: str
     """ASIA..., 20 characters."""
-    secret_access_key: str
-    session_token: str
+    secret_access_key: str = field(repr=False)
+    session_token: str = field(repr=False)
     expires_at: float
     """Seconds since the epoch."""
 

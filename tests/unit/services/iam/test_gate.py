@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from fakes.identity import Identities, allow, deny, document, task_roles
-from tidegate.api import ec2, ecs, logs, ssm, tidegate
+from tidegate.api import ec2, ecs, iam, logs, ssm, tidegate
 from tidegate.api.shape import Context, Operation
 from tidegate.model.identity import User
 from tidegate.server.authorization import TABLES
@@ -243,3 +243,93 @@ async def test_roles_have_to_be_passed() -> None:
     ):
         overridden = {"taskDefinition": "app", "overrides": {"executionRoleArn": app, "taskRoleArn": disguise}}
         assert house.resource(ecs, "RunTask", overridden) == secret
+
+
+@pytest.mark.parametrize(
+    "name, body, expected",
+    [
+        ("CreateUser", {"UserName": "al", "Path": "/x/"}, "user/x/al"),
+        ("GetUser", {}, "user/bo"),
+        ("GetUser", {"UserName": "al"}, "user/al"),
+        ("ListUsers", {"PathPrefix": "/x/"}, "user/x/"),
+        ("UpdateUser", {"UserName": "bo", "NewUserName": "al"}, "user/bo"),
+        ("ListAccessKeys", {}, "user/bo"),
+        ("AddUserToGroup", {"GroupName": "ops", "UserName": "bo"}, "group/ops"),
+        ("CreateRole", {"RoleName": "r", "AssumeRolePolicyDocument": "x"}, "role/r"),
+        ("GetRole", {"RoleName": "deep"}, "role/a/b/deep"),
+        ("PutRolePolicy", {"RoleName": "deep", "PolicyName": "p", "PolicyDocument": "x"}, "role/a/b/deep"),
+        ("AttachRolePolicy", {"RoleName": "deep", "PolicyArn": "arn:aws:iam::aws:policy/P"}, "role/a/b/deep"),
+        ("CreateServiceLinkedRole", {"AWSServiceName": "ecs.amazonaws.com"},
+         "role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"),
+        ("CreatePolicy", {"PolicyName": "p", "PolicyDocument": "x", "Path": "/y/"}, "policy/y/p"),
+        ("DeletePolicy", {"PolicyArn": "arn:aws:iam::123456789012:policy/p"}, "policy/p"),
+        ("ListPolicies", {}, "policy/"),
+        ("GetInstanceProfile", {"InstanceProfileName": "ip"}, "instance-profile/ip"),
+        ("TagRole", {"RoleName": "deep", "Tags": []}, "role/a/b/deep"),
+    ],
+)  # fmt: skip
+async def test_what_an_operation_of_iam_is_about(name: str, body: dict[str, Any], expected: str) -> None:
+    """Whoever it names, by its own ARN with its path."""
+    house = House()
+    await house.may(allow("x:y"))
+    await house.role("deep", path="/a/b/")
+    assert house.resource(iam, name, body) == f"arn:aws:iam::123456789012:{expected}"
+
+
+async def test_a_rename_takes_both_names() -> None:
+    """The right to change what it is, and what it is to be."""
+    house = House()
+    body = {"UserName": "bo", "NewUserName": "admin"}
+    await house.may(allow("iam:UpdateUser", resource=USER))
+    assert house.resource(iam, "UpdateUser", body) == "arn:aws:iam::123456789012:user/admin"
+    await house.may(allow("iam:UpdateUser"))
+    assert house.ask(iam, "UpdateUser", body) is None
+
+
+@pytest.mark.parametrize(
+    "name, body, condition",
+    [
+        (
+            "AttachRolePolicy",
+            {"RoleName": "bounded", "PolicyArn": "arn:aws:iam::aws:policy/P"},
+            {"ArnEquals": {"iam:PolicyARN": "arn:aws:iam::aws:policy/P"}},
+        ),
+        (
+            "PutRolePolicy",
+            {"RoleName": "bounded", "PolicyName": "p", "PolicyDocument": "x"},
+            {"StringEquals": {"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/B"}},
+        ),
+        (
+            "CreateRole",
+            {"RoleName": "new", "AssumeRolePolicyDocument": "x", "PermissionsBoundary": "arn:aws:iam::aws:policy/B"},
+            {"StringEquals": {"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/B"}},
+        ),
+        (
+            "CreateServiceLinkedRole",
+            {"AWSServiceName": "ecs.amazonaws.com"},
+            {"StringEquals": {"iam:AWSServiceName": "ecs.amazonaws.com"}},
+        ),
+        ("GetRole", {"RoleName": "bounded"}, {"StringEquals": {"iam:ResourceTag/team": "red"}}),
+    ],
+)
+async def test_what_conditions_can_ask_of_iam(name: str, body: dict[str, Any], condition: dict[str, Any]) -> None:
+    """So that somebody may make roles within a boundary, and no others."""
+    house = House()
+    await house.role("bounded", boundary="arn:aws:iam::aws:policy/B", tags={"team": "red"})
+    await house.may(allow(f"iam:{name}", Condition=condition))
+    assert house.ask(iam, name, body) is None
+    opposite = {operator.replace("Equals", "NotEquals"): keys for operator, keys in condition.items()}
+    await house.may(allow(f"iam:{name}", Condition=opposite))
+    assert house.ask(iam, name, body) is not None
+
+
+async def test_a_profile_passes_its_role() -> None:
+    """To EC2."""
+    house = House()
+    await house.role("app")
+    body = {"InstanceProfileName": "ip", "RoleName": "app"}
+    await house.may(allow("iam:AddRoleToInstanceProfile"))
+    assert house.resource(iam, "AddRoleToInstanceProfile", body) == "arn:aws:iam::123456789012:role/app"
+    to_ec2 = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
+    await house.may(allow("iam:AddRoleToInstanceProfile"), allow("iam:PassRole", Condition=to_ec2))
+    assert house.ask(iam, "AddRoleToInstanceProfile", body) is None

@@ -68,7 +68,6 @@ CONTAINER_FIELDS: tuple[Unsupported[ecs.ContainerDefinition], ...] = (
 )
 
 KEPT = (
-    "executionRoleArn",
     "versionConsistency",
     "portMappings.name",
     "portMappings.appProtocol",

@@ -77,7 +77,7 @@ class Policy:
     statements: tuple[Statement, ...]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def read_policy(text: str, kind: Kind = "identity") -> Policy:
     """Raises MalformedPolicy."""
     document = _load(text)

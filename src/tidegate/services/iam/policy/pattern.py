@@ -138,6 +138,6 @@ def _source(pieces: Iterable[str | Wildcard]) -> str:
     return head + "".join(f"(?>.*?{part})" for part in middle if part) + ".*" + tail
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _expression(source: str) -> re.Pattern[str]:
     return re.compile(source, re.DOTALL)
