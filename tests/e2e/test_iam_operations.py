@@ -1,4 +1,4 @@
-"""Every operation of IAM and STS, once, by boto3 against a real server: as an operator builds an account and ends it."""
+"""Every operation of IAM and STS, once, by boto3 against a real server: an operator builds an account and ends it."""
 
 from __future__ import annotations
 
