@@ -73,6 +73,16 @@ def test_a_process_with_its_own_address(ecs: Any, run: Any, server: ServerProces
     assert last["stoppedAt"] >= last["executionStoppedAt"] >= last["stoppingAt"] >= last["startedAt"]
 
 
+def test_the_longest_name(ecs: Any, run: Any, server: ServerProcess):
+    """A container may have the 255 characters that ECS allows, and tells its output and exit code by its whole name."""
+    name = "n" * 254
+    first = {**shell("exit 0"), "name": f"{name}b", "essential": False}
+    waits = [{"containerName": f"{name}b", "condition": "SUCCESS"}]
+    last = stopped(ecs, run({**shell("echo long; exit 5"), **LOGS, "name": f"{name}a", "dependsOn": waits}, first))
+    assert {c["name"][-1]: c.get("exitCode") for c in last["containers"]} == {"a": 5, "b": 0}
+    assert output(server, last, f"{name}a") == ["long"]
+
+
 def test_exit_codes(ecs: Any, run: Any):
     """An essential container that exits ends the task with its exit code."""
     last = stopped(ecs, run(shell("exit 3")))

@@ -12,6 +12,7 @@ import msgspec
 import structlog
 from anyio.abc import TaskGroup
 
+from tidegate.model.container_name import host_name
 from tidegate.model.execution import RegistryLogin
 from tidegate.model.image import Image
 from tidegate.model.session import ExecRequest, ExecSession, SessionFailure
@@ -70,7 +71,7 @@ class ContainerRun:
         status = record.container(spec.name)
         self._stage = Stage.STOPPED if status.state == "STOPPED" else Stage.WAITING
         self.bundle = Bundle(
-            id=f"{task.id}-{spec.name}",
+            id=f"{task.id}-{host_name(spec.name)}",
             directory=record.journal.bundle(spec.name),
             cgroup=parts.cgroups.container_path(task.id, spec.name),
         )

@@ -23,6 +23,7 @@ from typing import TypeVar
 import msgspec
 import structlog
 
+from tidegate.model.container_name import host_name
 from tidegate.model.spec import TaskSpec
 from tidegate.model.status import Observation, StopCode
 
@@ -100,7 +101,7 @@ class Journal:
 
     def bundle(self, container: str) -> Path:
         """The directory of a container; the prefix keeps its name apart from ours."""
-        return self.directory / f"{BUNDLE_PREFIX}{container}"
+        return self.directory / f"{BUNDLE_PREFIX}{host_name(container)}"
 
     def retire(self) -> None:
         """Give the name free at once; `remove` takes longer. What is retired is not begun again. Raises OSError."""

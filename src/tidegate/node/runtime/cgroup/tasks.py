@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tidegate.model.container_name import host_name
 from tidegate.model.counters import GroupCounters
 from tidegate.model.spec import TaskSpec
 from tidegate.node.runtime.cgroup.cgroups import Cgroups, Limits, Usage, remove_group
@@ -53,4 +54,4 @@ class TaskCgroups:
 
     def container_path(self, task: str, container: str) -> str:
         """Where the runtime puts a container's group."""
-        return f"{self.parent}/{task}/{container}"
+        return f"{self.parent}/{task}/{host_name(container)}"
