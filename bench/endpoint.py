@@ -17,7 +17,7 @@ TASKS = 10
 SECONDS = 5.0
 GOAL_CALLS_PER_CPU_SECOND = 1000
 DESCRIBES = 200
-GOAL_SLOWDOWN = 3.0
+GOAL_CORES = 0.5
 
 
 def measure_endpoint() -> list[Figure]:
@@ -94,13 +94,13 @@ def _hostile(server: Served, task: str, targets: Sequence[Sequence[str]]) -> Fig
         "server_cores": round(used, 3),
     }
     return Figure(
-        what=f"DescribeTasks while {TASKS} tasks flood the endpoint",
+        what=f"the server while {TASKS} tasks flood the endpoint",
         measured=(
-            f"{slowdown:.2f}x  (p50 {values['describe_flooded_p50_ms']:.1f} ms; quiet "
-            f"{values['describe_quiet_p50_ms']:.1f}; the server uses {used:.2f} cores)"
+            f"{used:.2f} cores  (DescribeTasks p50 {values['describe_flooded_p50_ms']:.1f} ms; quiet "
+            f"{values['describe_quiet_p50_ms']:.1f})"
         ),
-        goal=f"at most {GOAL_SLOWDOWN:g}x",
-        holds=slowdown <= GOAL_SLOWDOWN,
+        goal=f"at most {GOAL_CORES:g} cores",
+        holds=used <= GOAL_CORES,
         values=values,
     )
 
