@@ -87,7 +87,6 @@ def _hostile(server: Served, task: str, targets: Sequence[Sequence[str]]) -> Fig
     flooded = _describes(server, task)
     values = _end(child)
     used = (cpu_seconds(server.pid) - before) / SECONDS
-    slowdown = statistics.median(flooded) / statistics.median(quiet)
     values |= {
         "describe_quiet_p50_ms": round(statistics.median(quiet) * 1000, 2),
         "describe_flooded_p50_ms": round(statistics.median(flooded) * 1000, 2),

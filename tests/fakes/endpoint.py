@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from tidegate.model.counters import ContainerCounters, GroupCounters, InterfaceCount, IoCount
-from tidegate.model.spec import ContainerSpec, HealthCheck, LogTarget, NetworkSpec, TaskSpec
+from tidegate.model.spec import ContainerSpec, HealthCheck, NetworkSpec, TaskSpec
 from tidegate.model.status import ContainerStatus, LastStatus, Observation
 from tidegate.node.endpoint.credentials import CredentialsUnavailable
 from tidegate.node.endpoint.facts import Probe, TaskFacts
@@ -38,7 +38,12 @@ def web_task(**changes: Any) -> TaskSpec:
         memory_mib=512,
         labels={f"com.amazonaws.ecs.{name}": value for name, value in labels.items()},
         health_check=HealthCheck(command=("true",)),
-        log=LogTarget(group="/ecs/web", stream=f"web/app/{TASK}"),
+        log_driver="awslogs",
+        log_options={
+            "awslogs-group": "/ecs/web",
+            "awslogs-region": "eu-north-1",
+            "awslogs-stream": f"web/app/{TASK}",
+        },
     )
     network = NetworkSpec(
         interface="eni-1",

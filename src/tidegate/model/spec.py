@@ -166,6 +166,9 @@ class ContainerSpec(Spec, frozen=True, kw_only=True):
     volumes_from: tuple[VolumesFrom, ...] = ()
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     log: LogTarget | None = None
+    log_driver: str = ""
+    log_options: dict[str, str] = msgspec.field(default_factory=dict)
+    """As the container is told of them: awslogs has its stream in place of the prefix."""
 
 
 class TaskSpec(Spec, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -157,6 +158,8 @@ def _container(
         volumes_from=volumes_from(c),
         labels=dict(c.docker_labels or {}),
         log=_log_target(c.log_configuration, c.name or "", task),
+        log_driver=(c.log_configuration.log_driver if c.log_configuration else None) or "",
+        log_options=_log_options(c.log_configuration, c.name or "", task),
     )
 
 
@@ -196,14 +199,26 @@ def _restart_policy(policy: ecs.ContainerRestartPolicy | None) -> RestartPolicy 
     )
 
 
+def _log_stream(options: Mapping[str, str], container: str, task: Task) -> str:
+    prefix = options.get("awslogs-stream-prefix")
+    return f"{prefix}/{container}/{task.id}" if prefix else f"{container}/{task.id}"
+
+
+def _log_options(log: ecs.LogConfiguration | None, container: str, task: Task) -> dict[str, str]:
+    options = dict((log.options if log is not None else None) or {})
+    if log is not None and log.log_driver == "awslogs":
+        options["awslogs-stream"] = _log_stream(options, container, task)
+        options.pop("awslogs-stream-prefix", None)
+    return options
+
+
 def _log_target(log: ecs.LogConfiguration | None, container: str, task: Task) -> LogTarget | None:
     if log is None or log.log_driver != "awslogs":
         return None
     options = log.options or {}
-    prefix = options.get("awslogs-stream-prefix")
     return LogTarget(
         group=options.get("awslogs-group", ""),
-        stream=f"{prefix}/{container}/{task.id}" if prefix else f"{container}/{task.id}",
+        stream=_log_stream(options, container, task),
         create_group=options.get("awslogs-create-group", "").lower() == "true",
         begins_event=find_event_start(options),
         is_blocking=options.get("mode", task.log_mode) == "blocking",

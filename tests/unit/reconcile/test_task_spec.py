@@ -113,6 +113,31 @@ def test_log_stream():
     container = only(build({"logConfiguration": {"logDriver": "awslogs", "options": options}}))
 
     assert container.log == LogTarget(group="/g", stream=f"p/app/{'f' * 32}", create_group=True)
+    assert container.log_driver == "awslogs"
+    assert container.log_options == {
+        "awslogs-group": "/g",
+        "awslogs-region": "r",
+        "awslogs-create-group": "true",
+        "awslogs-stream": f"p/app/{'f' * 32}",
+    }
+
+
+def test_a_container_carries_its_names():
+    """Its ARN, and ECS's labels, in place of the user's by the same names."""
+    task = build({"dockerLabels": {"team": "blue", "com.amazonaws.ecs.task-arn": "mine"}})
+    container = only(task)
+
+    assert container.arn == f"arn:aws:ecs:eu-north-1:123456789012:container/default/{'f' * 32}/u"
+    assert task.arn == f"arn:aws:ecs:eu-north-1:123456789012:task/default/{'f' * 32}"
+    assert container.labels == {
+        "team": "blue",
+        "com.amazonaws.ecs.cluster": "arn:aws:ecs:eu-north-1:123456789012:cluster/default",
+        "com.amazonaws.ecs.container-name": "app",
+        "com.amazonaws.ecs.task-arn": task.arn,
+        "com.amazonaws.ecs.task-definition-family": "app",
+        "com.amazonaws.ecs.task-definition-version": "3",
+    }
+    assert (task.group, task.service, task.availability_zone) == ("family:app", "", "eu-north-1a")
 
 
 def test_the_rest_of_a_container():

@@ -14,7 +14,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from tidegate.kernel.clock import ClockState
-from tidegate.model.spec import ContainerSpec, LogTarget
+from tidegate.model.spec import ContainerSpec
 from tidegate.model.status import ContainerStatus, LastStatus
 from tidegate.node.endpoint.facts import StorageUse, TaskFacts
 
@@ -68,7 +68,6 @@ def render_container(facts: TaskFacts, container: ContainerSpec, surroundings: S
     """The answer to the container's own path, and its place in the task's."""
     status = facts.status(container.name)
     known = known_status(status)
-    driver, options = _log(container.log, facts.spec.region)
     answer = {
         "DockerId": facts.spec.runtime_id(container.name),
         "Name": container.name,
@@ -86,8 +85,8 @@ def render_container(facts: TaskFacts, container: ContainerSpec, surroundings: S
         "FinishedAt": _time(status.finished_at),
         "Health": _health(facts, container, status),
         "Volumes": [{"DockerName": m.volume, "Destination": m.path} for m in container.mounts] or None,
-        "LogDriver": driver,
-        "LogOptions": options,
+        "LogDriver": container.log_driver or None,
+        "LogOptions": _log_options(container, facts.spec.region),
         "ContainerARN": container.arn,
         "Networks": [_network(facts, surroundings)],
         "Snapshotter": "overlayfs",
@@ -147,12 +146,12 @@ def _health(facts: TaskFacts, container: ContainerSpec, status: ContainerStatus)
     return {name: value for name, value in health.items() if value not in (None, "", 0)}
 
 
-def _log(log: LogTarget | None, region: str) -> tuple[str | None, dict[str, str] | None]:
-    """Driver and options: those that bind, with the stream that they come to."""
-    if log is None:
-        return None, None
-    options = {"awslogs-group": log.group, "awslogs-region": region, "awslogs-stream": log.stream}
-    return "awslogs", {"awslogs-create-group": "true", **options} if log.create_group else options
+def _log_options(container: ContainerSpec, region: str) -> dict[str, str] | None:
+    """As they were given, but for the region: the logs are in this one, whatever was asked for."""
+    if not container.log_driver:
+        return None
+    given = container.log_options
+    return {**given, "awslogs-region": region} if container.log_driver == "awslogs" else given
 
 
 def _network(facts: TaskFacts, surroundings: Surroundings) -> dict[str, Any]:
