@@ -26,6 +26,7 @@ from tidegate.node.network.sandbox import INTERFACE
 BACKLOG = 256
 _NAMESPACE = "/proc/thread-self/ns/net"
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+_NO_IPV6 = Path("/proc/sys/net/ipv6/conf/default/disable_ipv6")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ def _make(names: Names, bridge: int, mtu: int, cidr: str) -> EndpointSite:
         outside = undo.enter_context(contextlib.closing(Netlink()))
         outside.run([links.remove_link(names.endpoint)])
         syscalls.unshare(syscalls.CLONE_NEWNET)
+        with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
+            _NO_IPV6.write_text("1")
         on_failure = undo.enter_context(contextlib.ExitStack())
         inside = Netlink()
         on_failure.callback(inside.close)
