@@ -116,6 +116,12 @@ def _users(iam: Any) -> Iterator[None]:
     iam.update_access_key(UserName="e2e-user", AccessKeyId=key, Status="Inactive")
     assert iam.list_access_keys(UserName="e2e-user")["AccessKeyMetadata"][0]["Status"] == "Inactive"
     iam.delete_access_key(UserName="e2e-user", AccessKeyId=key)
+    for name in ("mfa_devices", "ssh_public_keys", "signing_certificates", "service_specific_credentials"):
+        assert [] in getattr(iam, f"list_{name}")(UserName="e2e-user").values()
+    assert iam.list_virtual_mfa_devices()["VirtualMFADevices"] == []
+    for name in ("get_login_profile", "delete_login_profile"):
+        with pytest.raises(iam.exceptions.NoSuchEntityException):
+            getattr(iam, name)(UserName="e2e-user")
     _bound(iam, "User", "e2e-user")
     yield from _carry(iam, "User", "e2e-user")
 

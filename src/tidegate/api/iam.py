@@ -14,6 +14,7 @@ DeletionTaskStatusType = Literal['SUCCEEDED', 'IN_PROGRESS', 'FAILED', 'NOT_STAR
 EntityType = Literal['User', 'Role', 'Group', 'LocalManagedPolicy', 'AWSManagedPolicy']
 PermissionsBoundaryAttachmentType = Literal['PermissionsBoundaryPolicy']
 PolicyUsageType = Literal['PermissionsPolicy', 'PermissionsBoundary']
+assignmentStatusType = Literal['Assigned', 'Unassigned', 'Any']
 policyScopeType = Literal['All', 'AWS', 'Local']
 statusType = Literal['Active', 'Inactive', 'Expired']
 summaryKeyType = Literal['Users', 'UsersQuota', 'Groups', 'GroupsQuota', 'ServerCertificates', 'ServerCertificatesQuota', 'UserPolicySizeQuota', 'GroupPolicySizeQuota', 'GroupsPerUserQuota', 'SigningCertificatesPerUserQuota', 'AccessKeysPerUserQuota', 'MFADevices', 'MFADevicesInUse', 'AccountMFAEnabled', 'AccountAccessKeysPresent', 'AccountPasswordPresent', 'AccountSigningCertificatesPresent', 'AttachedPoliciesPerGroupQuota', 'AttachedPoliciesPerRoleQuota', 'AttachedPoliciesPerUserQuota', 'Policies', 'PoliciesQuota', 'PolicySizeQuota', 'PolicyVersionsInUse', 'PolicyVersionsInUseQuota', 'VersionsPerPolicyQuota', 'GlobalEndpointTokenVersion', 'AssumeRolePolicySizeQuota', 'InstanceProfiles', 'InstanceProfilesQuota', 'Providers', 'RolePolicySizeQuota', 'Roles', 'RolesQuota']
@@ -149,6 +150,9 @@ class DeleteGroupRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
 class DeleteInstanceProfileRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     instance_profile_name: Annotated[str, Meta(min_length=1, max_length=128, pattern='\\A(?:[\\w+=,.@-]+)\\Z')] = field(name="InstanceProfileName")
 
+class DeleteLoginProfileRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    user_name: Annotated[str, Meta(min_length=1, max_length=64, pattern='\\A(?:[\\w+=,.@-]+)\\Z')] | None = field(name="UserName", default=None)
+
 class DeletePolicyRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     policy_arn: Annotated[str, Meta(min_length=20, max_length=2048)] = field(name="PolicyArn")
 
@@ -234,6 +238,12 @@ class GetInstanceProfileRequest(Shape, frozen=True, kw_only=True, omit_defaults=
 
 class GetInstanceProfileResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     instance_profile: InstanceProfile = field(name="InstanceProfile")
+
+class GetLoginProfileRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    user_name: Annotated[str, Meta(min_length=1, max_length=64, pattern='\\A(?:[\\w+=,.@-]+)\\Z')] | None = field(name="UserName", default=None)
+
+class GetLoginProfileResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    login_profile: LoginProfile = field(name="LoginProfile")
 
 class GetPolicyRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     policy_arn: Annotated[str, Meta(min_length=20, max_length=2048)] = field(name="PolicyArn")
@@ -436,6 +446,16 @@ class ListInstanceProfilesResponse(Shape, frozen=True, kw_only=True, omit_defaul
     is_truncated: bool | None = field(name="IsTruncated", default=None)
     marker: str | None = field(name="Marker", default=None)
 
+class ListMFADevicesRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    user_name: Annotated[str, Meta(min_length=1, max_length=128, pattern='\\A(?:[\\w+=,.@-]+)\\Z')] | None = field(name="UserName", default=None)
+    marker: Annotated[str, Meta(min_length=1, max_length=320, pattern='\\A(?:[\\u0020-\\u00FF]+)\\Z')] | None = field(name="Marker", default=None)
+    max_items: Annotated[int, Meta(ge=1, le=1000)] | None = field(name="MaxItems", default=None)
+
+class ListMFADevicesResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    mfa_devices: tuple[MFADevice, ...] = field(name="MFADevices")
+    is_truncated: bool | None = field(name="IsTruncated", default=None)
+    marker: str | None = field(name="Marker", default=None)
+
 class ListPoliciesRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     scope: policyScopeType | None = field(name="Scope", default=None)
     only_attached: bool | None = field(name="OnlyAttached", default=None)
@@ -499,6 +519,38 @@ class ListRolesResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     is_truncated: bool | None = field(name="IsTruncated", default=None)
     marker: str | None = field(name="Marker", default=None)
 
+class ListSSHPublicKeysRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    user_name: Annotated[str, Meta(min_length=1, max_length=64, pattern='\\A(?:[\\w+=,.@-]+)\\Z')] | None = field(name="UserName", default=None)
+    marker: Annotated[str, Meta(min_length=1, max_length=320, pattern='\\A(?:[\\u0020-\\u00FF]+)\\Z')] | None = field(name="Marker", default=None)
+    max_items: Annotated[int, Meta(ge=1, le=1000)] | None = field(name="MaxItems", default=None)
+
+class ListSSHPublicKeysResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    ssh_public_keys: tuple[SSHPublicKeyMetadata, ...] | None = field(name="SSHPublicKeys", default=None)
+    is_truncated: bool | None = field(name="IsTruncated", default=None)
+    marker: str | None = field(name="Marker", default=None)
+
+class ListServiceSpecificCredentialsRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    user_name: Annotated[str, Meta(min_length=1, max_length=64, pattern='\\A(?:[\\w+=,.@-]+)\\Z')] | None = field(name="UserName", default=None)
+    service_name: str | None = field(name="ServiceName", default=None)
+    all_users: bool | None = field(name="AllUsers", default=None)
+    marker: Annotated[str, Meta(min_length=1, max_length=320, pattern='\\A(?:[\\u0020-\\u00FF]+)\\Z')] | None = field(name="Marker", default=None)
+    max_items: Annotated[int, Meta(ge=1, le=1000)] | None = field(name="MaxItems", default=None)
+
+class ListServiceSpecificCredentialsResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    service_specific_credentials: tuple[ServiceSpecificCredentialMetadata, ...] | None = field(name="ServiceSpecificCredentials", default=None)
+    marker: str | None = field(name="Marker", default=None)
+    is_truncated: bool | None = field(name="IsTruncated", default=None)
+
+class ListSigningCertificatesRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    user_name: Annotated[str, Meta(min_length=1, max_length=128, pattern='\\A(?:[\\w+=,.@-]+)\\Z')] | None = field(name="UserName", default=None)
+    marker: Annotated[str, Meta(min_length=1, max_length=320, pattern='\\A(?:[\\u0020-\\u00FF]+)\\Z')] | None = field(name="Marker", default=None)
+    max_items: Annotated[int, Meta(ge=1, le=1000)] | None = field(name="MaxItems", default=None)
+
+class ListSigningCertificatesResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    certificates: tuple[SigningCertificate, ...] = field(name="Certificates")
+    is_truncated: bool | None = field(name="IsTruncated", default=None)
+    marker: str | None = field(name="Marker", default=None)
+
 class ListUserPoliciesRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     user_name: Annotated[str, Meta(min_length=1, max_length=128, pattern='\\A(?:[\\w+=,.@-]+)\\Z')] = field(name="UserName")
     marker: Annotated[str, Meta(min_length=1, max_length=320, pattern='\\A(?:[\\u0020-\\u00FF]+)\\Z')] | None = field(name="Marker", default=None)
@@ -528,6 +580,26 @@ class ListUsersResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     users: tuple[User, ...] = field(name="Users")
     is_truncated: bool | None = field(name="IsTruncated", default=None)
     marker: str | None = field(name="Marker", default=None)
+
+class ListVirtualMFADevicesRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    assignment_status: assignmentStatusType | None = field(name="AssignmentStatus", default=None)
+    marker: Annotated[str, Meta(min_length=1, max_length=320, pattern='\\A(?:[\\u0020-\\u00FF]+)\\Z')] | None = field(name="Marker", default=None)
+    max_items: Annotated[int, Meta(ge=1, le=1000)] | None = field(name="MaxItems", default=None)
+
+class ListVirtualMFADevicesResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    virtual_mfa_devices: tuple[VirtualMFADevice, ...] = field(name="VirtualMFADevices")
+    is_truncated: bool | None = field(name="IsTruncated", default=None)
+    marker: str | None = field(name="Marker", default=None)
+
+class LoginProfile(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    user_name: Annotated[str, Meta(min_length=1, max_length=64, pattern='\\A(?:[\\w+=,.@-]+)\\Z')] = field(name="UserName")
+    create_date: Timestamp = field(name="CreateDate")
+    password_reset_required: bool | None = field(name="PasswordResetRequired", default=None)
+
+class MFADevice(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    user_name: Annotated[str, Meta(min_length=1, max_length=64, pattern='\\A(?:[\\w+=,.@-]+)\\Z')] = field(name="UserName")
+    serial_number: Annotated[str, Meta(min_length=9, max_length=256, pattern='\\A(?:[\\w+=/:,.@-]+)\\Z')] = field(name="SerialNumber")
+    enable_date: Timestamp = field(name="EnableDate")
 
 class MalformedPolicyDocumentException(ServiceError):
     code = "MalformedPolicyDocument"
@@ -626,13 +698,40 @@ class RoleUsageType(Shape, frozen=True, kw_only=True, omit_defaults=True):
     region: Annotated[str, Meta(min_length=1, max_length=100)] | None = field(name="Region", default=None)
     resources: tuple[Annotated[str, Meta(min_length=20, max_length=2048)], ...] | None = field(name="Resources", default=None)
 
+class SSHPublicKeyMetadata(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    user_name: Annotated[str, Meta(min_length=1, max_length=64, pattern='\\A(?:[\\w+=,.@-]+)\\Z')] = field(name="UserName")
+    ssh_public_key_id: Annotated[str, Meta(min_length=20, max_length=128, pattern='\\A(?:[\\w]+)\\Z')] = field(name="SSHPublicKeyId")
+    status: statusType = field(name="Status")
+    upload_date: Timestamp = field(name="UploadDate")
+
 class ServiceFailureException(ServiceError):
     code = "ServiceFailure"
     status = 500
 
+class ServiceNotSupportedException(ServiceError):
+    code = "NotSupportedService"
+    status = 404
+
+class ServiceSpecificCredentialMetadata(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    user_name: Annotated[str, Meta(min_length=1, max_length=64, pattern='\\A(?:[\\w+=,.@-]+)\\Z')] = field(name="UserName")
+    status: statusType = field(name="Status")
+    create_date: Timestamp = field(name="CreateDate")
+    service_specific_credential_id: Annotated[str, Meta(min_length=20, max_length=128, pattern='\\A(?:[\\w]+)\\Z')] = field(name="ServiceSpecificCredentialId")
+    service_name: str = field(name="ServiceName")
+    service_user_name: Annotated[str, Meta(max_length=200, pattern='\\A(?:[\\w+=,.@-]*)\\Z')] | None = field(name="ServiceUserName", default=None)
+    service_credential_alias: Annotated[str, Meta(max_length=200, pattern='\\A(?:[\\w+=,.@-]+)\\Z')] | None = field(name="ServiceCredentialAlias", default=None)
+    expiration_date: Timestamp | None = field(name="ExpirationDate", default=None)
+
 class SetDefaultPolicyVersionRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     policy_arn: Annotated[str, Meta(min_length=20, max_length=2048)] = field(name="PolicyArn")
     version_id: Annotated[str, Meta(pattern='\\A(?:v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?)\\Z')] = field(name="VersionId")
+
+class SigningCertificate(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    user_name: Annotated[str, Meta(min_length=1, max_length=64, pattern='\\A(?:[\\w+=,.@-]+)\\Z')] = field(name="UserName")
+    certificate_id: Annotated[str, Meta(min_length=24, max_length=128, pattern='\\A(?:[\\w]+)\\Z')] = field(name="CertificateId")
+    certificate_body: Annotated[str, Meta(min_length=1, max_length=16384, pattern='\\A(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z')] = field(name="CertificateBody")
+    status: statusType = field(name="Status")
+    upload_date: Timestamp | None = field(name="UploadDate", default=None)
 
 class SourceRoleTemplate(Shape, frozen=True, kw_only=True, omit_defaults=True):
     template_arn: Annotated[str, Meta(min_length=20, max_length=2048)] = field(name="TemplateArn")
@@ -722,6 +821,14 @@ class User(Shape, frozen=True, kw_only=True, omit_defaults=True):
     permissions_boundary: AttachedPermissionsBoundary | None = field(name="PermissionsBoundary", default=None)
     tags: Annotated[tuple[Tag, ...], Meta(max_length=50)] | None = field(name="Tags", default=None)
 
+class VirtualMFADevice(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    serial_number: Annotated[str, Meta(min_length=9, max_length=256, pattern='\\A(?:[\\w+=/:,.@-]+)\\Z')] = field(name="SerialNumber")
+    base32_string_seed: Annotated[bytes, Meta(extra={'sensitive': True})] | None = field(name="Base32StringSeed", default=None)
+    qr_code_png: Annotated[bytes, Meta(extra={'sensitive': True})] | None = field(name="QRCodePNG", default=None)
+    user: User | None = field(name="User", default=None)
+    enable_date: Timestamp | None = field(name="EnableDate", default=None)
+    tags: Annotated[tuple[Tag, ...], Meta(max_length=50)] | None = field(name="Tags", default=None)
+
 class Api(Protocol):
     """What serves iam: one method an operation."""
 
@@ -766,6 +873,20 @@ class Api(Protocol):
     async def put_user_permissions_boundary(self, ctx: Context, request: PutUserPermissionsBoundaryRequest) -> None: ...
 
     async def delete_user_permissions_boundary(self, ctx: Context, request: DeleteUserPermissionsBoundaryRequest) -> None: ...
+
+    async def get_login_profile(self, ctx: Context, request: GetLoginProfileRequest) -> GetLoginProfileResponse: ...
+
+    async def delete_login_profile(self, ctx: Context, request: DeleteLoginProfileRequest) -> None: ...
+
+    async def list_mfa_devices(self, ctx: Context, request: ListMFADevicesRequest) -> ListMFADevicesResponse: ...
+
+    async def list_virtual_mfa_devices(self, ctx: Context, request: ListVirtualMFADevicesRequest) -> ListVirtualMFADevicesResponse: ...
+
+    async def list_ssh_public_keys(self, ctx: Context, request: ListSSHPublicKeysRequest) -> ListSSHPublicKeysResponse: ...
+
+    async def list_signing_certificates(self, ctx: Context, request: ListSigningCertificatesRequest) -> ListSigningCertificatesResponse: ...
+
+    async def list_service_specific_credentials(self, ctx: Context, request: ListServiceSpecificCredentialsRequest) -> ListServiceSpecificCredentialsResponse: ...
 
     async def create_group(self, ctx: Context, request: CreateGroupRequest) -> CreateGroupResponse: ...
 
@@ -919,6 +1040,13 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("ListAttachedUserPolicies", "list_attached_user_policies", ListAttachedUserPoliciesRequest, ListAttachedUserPoliciesResponse, (NoSuchEntityException, InvalidInputException, ServiceFailureException, ), 'ListAttachedUserPoliciesResult'),
     Operation("PutUserPermissionsBoundary", "put_user_permissions_boundary", PutUserPermissionsBoundaryRequest, None, (NoSuchEntityException, InvalidInputException, PolicyNotAttachableException, ServiceFailureException, ), ''),
     Operation("DeleteUserPermissionsBoundary", "delete_user_permissions_boundary", DeleteUserPermissionsBoundaryRequest, None, (NoSuchEntityException, ServiceFailureException, ), ''),
+    Operation("GetLoginProfile", "get_login_profile", GetLoginProfileRequest, GetLoginProfileResponse, (NoSuchEntityException, ServiceFailureException, ), 'GetLoginProfileResult'),
+    Operation("DeleteLoginProfile", "delete_login_profile", DeleteLoginProfileRequest, None, (EntityTemporarilyUnmodifiableException, NoSuchEntityException, LimitExceededException, ServiceFailureException, ), ''),
+    Operation("ListMFADevices", "list_mfa_devices", ListMFADevicesRequest, ListMFADevicesResponse, (NoSuchEntityException, ServiceFailureException, ), 'ListMFADevicesResult'),
+    Operation("ListVirtualMFADevices", "list_virtual_mfa_devices", ListVirtualMFADevicesRequest, ListVirtualMFADevicesResponse, (), 'ListVirtualMFADevicesResult'),
+    Operation("ListSSHPublicKeys", "list_ssh_public_keys", ListSSHPublicKeysRequest, ListSSHPublicKeysResponse, (NoSuchEntityException, ), 'ListSSHPublicKeysResult'),
+    Operation("ListSigningCertificates", "list_signing_certificates", ListSigningCertificatesRequest, ListSigningCertificatesResponse, (NoSuchEntityException, ServiceFailureException, ), 'ListSigningCertificatesResult'),
+    Operation("ListServiceSpecificCredentials", "list_service_specific_credentials", ListServiceSpecificCredentialsRequest, ListServiceSpecificCredentialsResponse, (NoSuchEntityException, ServiceNotSupportedException, ), 'ListServiceSpecificCredentialsResult'),
     Operation("CreateGroup", "create_group", CreateGroupRequest, CreateGroupResponse, (LimitExceededException, EntityAlreadyExistsException, NoSuchEntityException, ServiceFailureException, ), 'CreateGroupResult'),
     Operation("GetGroup", "get_group", GetGroupRequest, GetGroupResponse, (NoSuchEntityException, ServiceFailureException, ), 'GetGroupResult'),
     Operation("ListGroups", "list_groups", ListGroupsRequest, ListGroupsResponse, (ServiceFailureException, ), 'ListGroupsResult'),
@@ -983,7 +1111,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("ListAccountAliases", "list_account_aliases", ListAccountAliasesRequest, ListAccountAliasesResponse, (ServiceFailureException, ), 'ListAccountAliasesResult'),
 )
 UNSERVED = frozenset(
-    'AcceptDelegationRequest AcquireRole AddClientIDToOpenIDConnectProvider AssociateDelegationRequest ChangePassword CreateAccountAlias CreateDelegationRequest CreateLoginProfile CreateOpenIDConnectProvider CreateSAMLProvider CreateServiceSpecificCredential CreateVirtualMFADevice DeactivateMFADevice DeleteAccountAlias DeleteAccountPasswordPolicy DeleteLoginProfile DeleteOpenIDConnectProvider DeleteSAMLProvider DeleteSSHPublicKey DeleteServerCertificate DeleteServiceSpecificCredential DeleteSigningCertificate DeleteVirtualMFADevice DisableOrganizationsRootCredentialsManagement DisableOrganizationsRootSessions DisableOutboundWebIdentityFederation EnableMFADevice EnableOrganizationsRootCredentialsManagement EnableOrganizationsRootSessions EnableOutboundWebIdentityFederation GenerateCredentialReport GenerateOrganizationsAccessReport GenerateServiceLastAccessedDetails GetAccessKeyLastUsed GetAccountAuthorizationDetails GetAccountPasswordPolicy GetAccountProperties GetContextKeysForCustomPolicy GetContextKeysForPrincipalPolicy GetCredentialReport GetDelegationRequest GetHumanReadableSummary GetLoginProfile GetMFADevice GetOpenIDConnectProvider GetOrganizationsAccessReport GetOutboundWebIdentityFederationInfo GetRoleTemplateVersion GetSAMLProvider GetSSHPublicKey GetServerCertificate GetServiceLastAccessedDetails GetServiceLastAccessedDetailsWithEntities ListDelegationRequests ListMFADeviceTags ListMFADevices ListOpenIDConnectProviderTags ListOpenIDConnectProviders ListOrganizationsFeatures ListPoliciesGrantingServiceAccess ListSAMLProviderTags ListSAMLProviders ListSSHPublicKeys ListServerCertificateTags ListServerCertificates ListServiceSpecificCredentials ListSigningCertificates ListVirtualMFADevices PutAccountProperties RejectDelegationRequest RemoveClientIDFromOpenIDConnectProvider ResetServiceSpecificCredential ResyncMFADevice SendDelegationToken SetSecurityTokenServicePreferences SimulateCustomPolicy SimulatePrincipalPolicy TagMFADevice TagOpenIDConnectProvider TagSAMLProvider TagServerCertificate UntagMFADevice UntagOpenIDConnectProvider UntagSAMLProvider UntagServerCertificate UpdateAccountPasswordPolicy UpdateDelegationRequest UpdateLoginProfile UpdateOpenIDConnectProviderThumbprint UpdateSAMLProvider UpdateSSHPublicKey UpdateServerCertificate UpdateServiceSpecificCredential UpdateSigningCertificate UploadSSHPublicKey UploadServerCertificate UploadSigningCertificate'.split()
+    'AcceptDelegationRequest AcquireRole AddClientIDToOpenIDConnectProvider AssociateDelegationRequest ChangePassword CreateAccountAlias CreateDelegationRequest CreateLoginProfile CreateOpenIDConnectProvider CreateSAMLProvider CreateServiceSpecificCredential CreateVirtualMFADevice DeactivateMFADevice DeleteAccountAlias DeleteAccountPasswordPolicy DeleteOpenIDConnectProvider DeleteSAMLProvider DeleteSSHPublicKey DeleteServerCertificate DeleteServiceSpecificCredential DeleteSigningCertificate DeleteVirtualMFADevice DisableOrganizationsRootCredentialsManagement DisableOrganizationsRootSessions DisableOutboundWebIdentityFederation EnableMFADevice EnableOrganizationsRootCredentialsManagement EnableOrganizationsRootSessions EnableOutboundWebIdentityFederation GenerateCredentialReport GenerateOrganizationsAccessReport GenerateServiceLastAccessedDetails GetAccessKeyLastUsed GetAccountAuthorizationDetails GetAccountPasswordPolicy GetAccountProperties GetContextKeysForCustomPolicy GetContextKeysForPrincipalPolicy GetCredentialReport GetDelegationRequest GetHumanReadableSummary GetMFADevice GetOpenIDConnectProvider GetOrganizationsAccessReport GetOutboundWebIdentityFederationInfo GetRoleTemplateVersion GetSAMLProvider GetSSHPublicKey GetServerCertificate GetServiceLastAccessedDetails GetServiceLastAccessedDetailsWithEntities ListDelegationRequests ListMFADeviceTags ListOpenIDConnectProviderTags ListOpenIDConnectProviders ListOrganizationsFeatures ListPoliciesGrantingServiceAccess ListSAMLProviderTags ListSAMLProviders ListServerCertificateTags ListServerCertificates PutAccountProperties RejectDelegationRequest RemoveClientIDFromOpenIDConnectProvider ResetServiceSpecificCredential ResyncMFADevice SendDelegationToken SetSecurityTokenServicePreferences SimulateCustomPolicy SimulatePrincipalPolicy TagMFADevice TagOpenIDConnectProvider TagSAMLProvider TagServerCertificate UntagMFADevice UntagOpenIDConnectProvider UntagSAMLProvider UntagServerCertificate UpdateAccountPasswordPolicy UpdateDelegationRequest UpdateLoginProfile UpdateOpenIDConnectProviderThumbprint UpdateSAMLProvider UpdateSSHPublicKey UpdateServerCertificate UpdateServiceSpecificCredential UpdateSigningCertificate UploadSSHPublicKey UploadServerCertificate UploadSigningCertificate'.split()
 )
 
 MEMBERS: dict[str, tuple[Member, ...]] = {
@@ -1110,6 +1238,9 @@ MEMBERS: dict[str, tuple[Member, ...]] = {
     'DeleteInstanceProfileRequest': (
         Member('InstanceProfileName', 'InstanceProfileName', 'InstanceProfileName', 'string'),
     ),
+    'DeleteLoginProfileRequest': (
+        Member('UserName', 'UserName', 'UserName', 'string'),
+    ),
     'DeletePolicyRequest': (
         Member('PolicyArn', 'PolicyArn', 'PolicyArn', 'string'),
     ),
@@ -1187,6 +1318,12 @@ MEMBERS: dict[str, tuple[Member, ...]] = {
     ),
     'GetInstanceProfileResponse': (
         Member('InstanceProfile', 'InstanceProfile', 'InstanceProfile', 'structure', of='InstanceProfile'),
+    ),
+    'GetLoginProfileRequest': (
+        Member('UserName', 'UserName', 'UserName', 'string'),
+    ),
+    'GetLoginProfileResponse': (
+        Member('LoginProfile', 'LoginProfile', 'LoginProfile', 'structure', of='LoginProfile'),
     ),
     'GetPolicyRequest': (
         Member('PolicyArn', 'PolicyArn', 'PolicyArn', 'string'),
@@ -1381,6 +1518,16 @@ MEMBERS: dict[str, tuple[Member, ...]] = {
         Member('IsTruncated', 'IsTruncated', 'IsTruncated', 'boolean'),
         Member('Marker', 'Marker', 'Marker', 'string'),
     ),
+    'ListMFADevicesRequest': (
+        Member('UserName', 'UserName', 'UserName', 'string'),
+        Member('Marker', 'Marker', 'Marker', 'string'),
+        Member('MaxItems', 'MaxItems', 'MaxItems', 'integer'),
+    ),
+    'ListMFADevicesResponse': (
+        Member('MFADevices', 'MFADevices', 'MFADevices', 'list', of=Member('member', 'member', 'member', 'structure', of='MFADevice')),
+        Member('IsTruncated', 'IsTruncated', 'IsTruncated', 'boolean'),
+        Member('Marker', 'Marker', 'Marker', 'string'),
+    ),
     'ListPoliciesRequest': (
         Member('Scope', 'Scope', 'Scope', 'string'),
         Member('OnlyAttached', 'OnlyAttached', 'OnlyAttached', 'boolean'),
@@ -1444,6 +1591,38 @@ MEMBERS: dict[str, tuple[Member, ...]] = {
         Member('IsTruncated', 'IsTruncated', 'IsTruncated', 'boolean'),
         Member('Marker', 'Marker', 'Marker', 'string'),
     ),
+    'ListSSHPublicKeysRequest': (
+        Member('UserName', 'UserName', 'UserName', 'string'),
+        Member('Marker', 'Marker', 'Marker', 'string'),
+        Member('MaxItems', 'MaxItems', 'MaxItems', 'integer'),
+    ),
+    'ListSSHPublicKeysResponse': (
+        Member('SSHPublicKeys', 'SSHPublicKeys', 'SSHPublicKeys', 'list', of=Member('member', 'member', 'member', 'structure', of='SSHPublicKeyMetadata')),
+        Member('IsTruncated', 'IsTruncated', 'IsTruncated', 'boolean'),
+        Member('Marker', 'Marker', 'Marker', 'string'),
+    ),
+    'ListServiceSpecificCredentialsRequest': (
+        Member('UserName', 'UserName', 'UserName', 'string'),
+        Member('ServiceName', 'ServiceName', 'ServiceName', 'string'),
+        Member('AllUsers', 'AllUsers', 'AllUsers', 'boolean'),
+        Member('Marker', 'Marker', 'Marker', 'string'),
+        Member('MaxItems', 'MaxItems', 'MaxItems', 'integer'),
+    ),
+    'ListServiceSpecificCredentialsResponse': (
+        Member('ServiceSpecificCredentials', 'ServiceSpecificCredentials', 'ServiceSpecificCredentials', 'list', of=Member('member', 'member', 'member', 'structure', of='ServiceSpecificCredentialMetadata')),
+        Member('Marker', 'Marker', 'Marker', 'string'),
+        Member('IsTruncated', 'IsTruncated', 'IsTruncated', 'boolean'),
+    ),
+    'ListSigningCertificatesRequest': (
+        Member('UserName', 'UserName', 'UserName', 'string'),
+        Member('Marker', 'Marker', 'Marker', 'string'),
+        Member('MaxItems', 'MaxItems', 'MaxItems', 'integer'),
+    ),
+    'ListSigningCertificatesResponse': (
+        Member('Certificates', 'Certificates', 'Certificates', 'list', of=Member('member', 'member', 'member', 'structure', of='SigningCertificate')),
+        Member('IsTruncated', 'IsTruncated', 'IsTruncated', 'boolean'),
+        Member('Marker', 'Marker', 'Marker', 'string'),
+    ),
     'ListUserPoliciesRequest': (
         Member('UserName', 'UserName', 'UserName', 'string'),
         Member('Marker', 'Marker', 'Marker', 'string'),
@@ -1473,6 +1652,26 @@ MEMBERS: dict[str, tuple[Member, ...]] = {
         Member('Users', 'Users', 'Users', 'list', of=Member('member', 'member', 'member', 'structure', of='User')),
         Member('IsTruncated', 'IsTruncated', 'IsTruncated', 'boolean'),
         Member('Marker', 'Marker', 'Marker', 'string'),
+    ),
+    'ListVirtualMFADevicesRequest': (
+        Member('AssignmentStatus', 'AssignmentStatus', 'AssignmentStatus', 'string'),
+        Member('Marker', 'Marker', 'Marker', 'string'),
+        Member('MaxItems', 'MaxItems', 'MaxItems', 'integer'),
+    ),
+    'ListVirtualMFADevicesResponse': (
+        Member('VirtualMFADevices', 'VirtualMFADevices', 'VirtualMFADevices', 'list', of=Member('member', 'member', 'member', 'structure', of='VirtualMFADevice')),
+        Member('IsTruncated', 'IsTruncated', 'IsTruncated', 'boolean'),
+        Member('Marker', 'Marker', 'Marker', 'string'),
+    ),
+    'LoginProfile': (
+        Member('UserName', 'UserName', 'UserName', 'string'),
+        Member('CreateDate', 'CreateDate', 'CreateDate', 'timestamp'),
+        Member('PasswordResetRequired', 'PasswordResetRequired', 'PasswordResetRequired', 'boolean'),
+    ),
+    'MFADevice': (
+        Member('UserName', 'UserName', 'UserName', 'string'),
+        Member('SerialNumber', 'SerialNumber', 'SerialNumber', 'string'),
+        Member('EnableDate', 'EnableDate', 'EnableDate', 'timestamp'),
     ),
     'Policy': (
         Member('PolicyName', 'PolicyName', 'PolicyName', 'string'),
@@ -1559,9 +1758,32 @@ MEMBERS: dict[str, tuple[Member, ...]] = {
         Member('Region', 'Region', 'Region', 'string'),
         Member('Resources', 'Resources', 'Resources', 'list', of=Member('member', 'member', 'member', 'string')),
     ),
+    'SSHPublicKeyMetadata': (
+        Member('UserName', 'UserName', 'UserName', 'string'),
+        Member('SSHPublicKeyId', 'SSHPublicKeyId', 'SSHPublicKeyId', 'string'),
+        Member('Status', 'Status', 'Status', 'string'),
+        Member('UploadDate', 'UploadDate', 'UploadDate', 'timestamp'),
+    ),
+    'ServiceSpecificCredentialMetadata': (
+        Member('UserName', 'UserName', 'UserName', 'string'),
+        Member('Status', 'Status', 'Status', 'string'),
+        Member('ServiceUserName', 'ServiceUserName', 'ServiceUserName', 'string'),
+        Member('ServiceCredentialAlias', 'ServiceCredentialAlias', 'ServiceCredentialAlias', 'string'),
+        Member('CreateDate', 'CreateDate', 'CreateDate', 'timestamp'),
+        Member('ExpirationDate', 'ExpirationDate', 'ExpirationDate', 'timestamp'),
+        Member('ServiceSpecificCredentialId', 'ServiceSpecificCredentialId', 'ServiceSpecificCredentialId', 'string'),
+        Member('ServiceName', 'ServiceName', 'ServiceName', 'string'),
+    ),
     'SetDefaultPolicyVersionRequest': (
         Member('PolicyArn', 'PolicyArn', 'PolicyArn', 'string'),
         Member('VersionId', 'VersionId', 'VersionId', 'string'),
+    ),
+    'SigningCertificate': (
+        Member('UserName', 'UserName', 'UserName', 'string'),
+        Member('CertificateId', 'CertificateId', 'CertificateId', 'string'),
+        Member('CertificateBody', 'CertificateBody', 'CertificateBody', 'string'),
+        Member('Status', 'Status', 'Status', 'string'),
+        Member('UploadDate', 'UploadDate', 'UploadDate', 'timestamp'),
     ),
     'SourceRoleTemplate': (
         Member('TemplateArn', 'TemplateArn', 'TemplateArn', 'string'),
@@ -1644,6 +1866,14 @@ MEMBERS: dict[str, tuple[Member, ...]] = {
         Member('CreateDate', 'CreateDate', 'CreateDate', 'timestamp'),
         Member('PasswordLastUsed', 'PasswordLastUsed', 'PasswordLastUsed', 'timestamp'),
         Member('PermissionsBoundary', 'PermissionsBoundary', 'PermissionsBoundary', 'structure', of='AttachedPermissionsBoundary'),
+        Member('Tags', 'Tags', 'Tags', 'list', of=Member('member', 'member', 'member', 'structure', of='Tag')),
+    ),
+    'VirtualMFADevice': (
+        Member('SerialNumber', 'SerialNumber', 'SerialNumber', 'string'),
+        Member('Base32StringSeed', 'Base32StringSeed', 'Base32StringSeed', 'blob'),
+        Member('QRCodePNG', 'QRCodePNG', 'QRCodePNG', 'blob'),
+        Member('User', 'User', 'User', 'structure', of='User'),
+        Member('EnableDate', 'EnableDate', 'EnableDate', 'timestamp'),
         Member('Tags', 'Tags', 'Tags', 'list', of=Member('member', 'member', 'member', 'structure', of='Tag')),
     ),
 }

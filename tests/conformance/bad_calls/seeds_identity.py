@@ -48,6 +48,13 @@ IAM_SEEDS: Mapping[str, tuple[Seed, ...]] = {
     "ListAccessKeys": _given({"UserName": "bo", **PAGE}),
     "UpdateAccessKey": (lambda w: {"UserName": "bo", "AccessKeyId": w.access_key, "Status": "Inactive"},),
     "DeleteAccessKey": (lambda w: {"UserName": "bo", "AccessKeyId": w.access_key},),
+    "ListMFADevices": _given({"UserName": "bo", **PAGE}),
+    "ListVirtualMFADevices": _given({"AssignmentStatus": "Any", **PAGE}),
+    "ListSSHPublicKeys": _given({"UserName": "bo", **PAGE}),
+    "ListSigningCertificates": _given({"UserName": "bo", **PAGE}),
+    "ListServiceSpecificCredentials": _given({"UserName": "bo", "ServiceName": "x.amazonaws.com", **PAGE}),
+    "GetLoginProfile": _given({"UserName": "bo"}),
+    "DeleteLoginProfile": _given({"UserName": "bo"}),
     "CreateGroup": _given({"GroupName": "dev", "Path": "/x/"}),
     "GetGroup": _given({"GroupName": "ops", **PAGE}),
     "ListGroups": _given({"PathPrefix": "/", **PAGE}),
@@ -119,6 +126,9 @@ IAM_SEEDS: Mapping[str, tuple[Seed, ...]] = {
     **dict(_tagged("Policy", {"PolicyArn": POLICY_ARN})),
     **dict(_tagged("InstanceProfile", {"InstanceProfileName": "ip"})),
 }
+
+IAM_REFUSED = {"GetLoginProfile": "NoSuchEntity", "DeleteLoginProfile": "NoSuchEntity"}
+"""Nobody has a password, so a call that is well formed finds none."""
 
 STS_SEEDS: Mapping[str, tuple[Seed, ...]] = {
     "GetCallerIdentity": _given({}),

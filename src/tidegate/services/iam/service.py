@@ -9,6 +9,7 @@ from tidegate.services.iam.carried import Answers, Carried
 from tidegate.services.iam.entities import get_named
 from tidegate.services.iam.groups import Groups
 from tidegate.services.iam.linked_roles import LinkedRoles
+from tidegate.services.iam.other_credentials import OtherCredentials
 from tidegate.services.iam.policies import Policies, get_own_policy
 from tidegate.services.iam.profiles import InstanceProfiles
 from tidegate.services.iam.roles import Roles
@@ -36,6 +37,15 @@ class _UserOperations:
         self.list_access_keys = keys.list_access_keys
         self.update_access_key = keys.update_access_key
         self.delete_access_key = keys.delete_access_key
+
+        others = OtherCredentials(store)
+        self.get_login_profile = others.get_login_profile
+        self.delete_login_profile = others.delete_login_profile
+        self.list_mfa_devices = others.list_mfa_devices
+        self.list_virtual_mfa_devices = others.list_virtual_mfa_devices
+        self.list_ssh_public_keys = others.list_ssh_public_keys
+        self.list_signing_certificates = others.list_signing_certificates
+        self.list_service_specific_credentials = others.list_service_specific_credentials
 
         tags = Tagged(store, lambda r: get_named(store, User, r.user_name), iam.ListUserTagsResponse)
         self.tag_user = tags.tag

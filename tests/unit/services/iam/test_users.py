@@ -209,3 +209,18 @@ def test_the_account_in_numbers(iam: Any) -> None:
     after = iam.get_account_summary()["SummaryMap"]
     assert (after["Users"] - before["Users"], after["AccountAccessKeysPresent"]) == (1, 1)
     assert iam.list_account_aliases()["AccountAliases"] == []
+
+
+def test_what_users_do_not_have(iam: Any) -> None:
+    """No password, no second factor, no other keys: who deletes a user with all that it has finds nothing."""
+    iam.create_user(UserName="bare")
+    assert iam.list_mfa_devices(UserName="bare")["MFADevices"] == []
+    assert iam.list_virtual_mfa_devices()["VirtualMFADevices"] == []
+    assert iam.list_ssh_public_keys(UserName="bare")["SSHPublicKeys"] == []
+    assert iam.list_signing_certificates(UserName="bare")["Certificates"] == []
+    assert iam.list_service_specific_credentials(UserName="bare")["ServiceSpecificCredentials"] == []
+    none = ("NoSuchEntity", "Login Profile for User bare cannot be found.")
+    assert refusal(iam.get_login_profile, UserName="bare") == none
+    assert refusal(iam.delete_login_profile, UserName="bare") == none
+    assert refusal(iam.list_mfa_devices, UserName="nobody")[0] == "NoSuchEntity"
+    assert refusal(iam.list_ssh_public_keys, Marker="x")[0] == "ValidationError"
