@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from tidegate.cli.duration import Duration
 from tidegate.cli.target import state_option
 from tidegate.server.statedir import DEFAULT_STATE_DIRECTORY
 
@@ -26,6 +27,15 @@ from tidegate.server.statedir import DEFAULT_STATE_DIRECTORY
 )
 @click.option("--strict-capacity", is_flag=True, help="Reserve what tasks declare, instead of counting what they use.")
 @click.option("--strict-iam", is_flag=True, help="Refuse roles that nobody created, instead of making them.")
+@click.option(
+    "--keep-stopped",
+    "keep_stopped_seconds",
+    type=Duration(),
+    default="1h",
+    show_default=True,
+    metavar="DURATION",
+    help="Show stopped tasks, and what is known of their end, for so long: 12h, 3d.",
+)
 @click.option("--reserve-memory", type=click.IntRange(min=0), metavar="MIB", help="Keep so much for the host.")
 @click.option(
     "--reserve-disk", type=click.IntRange(min=0), metavar="MIB", help="Keep so much of the disk for the host."

@@ -10,6 +10,9 @@ from typing import Literal
 
 from tidegate.services.account import LONGEST_VPC_PREFIX
 
+LEAST_KEEP_SECONDS = 60.0
+MOST_KEEP_SECONDS = 90 * 86_400.0
+
 
 class ConfigError(Exception):
     """The server can't be run like this; the message says what to change."""
@@ -31,6 +34,7 @@ class Config:
     strict_capacity: bool = False
     strict_iam: bool = False
     """Roles that nobody has created are not made."""
+    keep_stopped_seconds: float = 3600
     reserve_memory: int | None = None
     """MiB; None: by the size of the host."""
     reserve_disk: int | None = None
@@ -60,6 +64,8 @@ class Config:
             raise ConfigError(f"cannot use account id `{self.account_id}`: it has to be 12 digits")
         if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", self.region):
             raise ConfigError(f"cannot use region `{self.region}`: it has to look like us-east-1")
+        if not LEAST_KEEP_SECONDS <= self.keep_stopped_seconds <= MOST_KEEP_SECONDS:
+            raise ConfigError("cannot keep stopped tasks for so long: give --keep-stopped from 1m to 90d")
         if self.vpc_cidr is not None:
             self._check_cidr(self.vpc_cidr)
 

@@ -148,7 +148,8 @@ async def open_house(config: Config, choose_cidr: Callable[[str], str]) -> Async
         open_node(config, control) as node,
         _serving_endpoint(control, node),
     ):
-        loop = TaskLoop(control.store, node.engine, control.account.id, control.account.region, time.time)
+        account = control.account
+        loop = TaskLoop(control.store, node.engine, account.id, account.region, time.time, config.keep_stopped_seconds)
         async with anyio.create_task_group() as group:
             group.start_soon(loop.run)
             group.start_soon(_keep_host_firewall, node.network)

@@ -19,6 +19,7 @@ from tidegate.model.account import Subnet
 from tidegate.model.status import Node
 from tidegate.model.task import Task
 from tidegate.reconcile.loop import TaskLoop
+from tidegate.reconcile.rules import DEFAULT_RETENTION_SECONDS
 from tidegate.services.account import ensure_account
 from tidegate.services.ecs.service import Ecs
 from tidegate.store.memory import MemoryStore
@@ -99,14 +100,18 @@ def status(*wanted: str) -> Callable[[ecs.Task], bool]:
 
 @asynccontextmanager
 async def house(
-    store: MemoryStore | None = None, node: Node = NODE, cidr: str = "10.64.0.0/16"
+    store: MemoryStore | None = None,
+    node: Node = NODE,
+    cidr: str = "10.64.0.0/16",
+    keep_seconds: float = DEFAULT_RETENTION_SECONDS,
 ) -> AsyncIterator[House]:
     """A house whose reconciler runs; leaving the block ends the reconciler and the nodes, and keeps the store."""
     store = store or MemoryStore()
     engine = SimEngine([node])
     await ensure_account(store, CTX.account, CTX.region, cidr, anyio.current_time)
     async with engine.open(), anyio.create_task_group() as group:
-        group.start_soon(TaskLoop(store, engine, CTX.account, CTX.region, anyio.current_time).run)
+        loop = TaskLoop(store, engine, CTX.account, CTX.region, anyio.current_time, keep_seconds)
+        group.start_soon(loop.run)
         yield House(store, engine, Ecs(store, anyio.current_time, task_roles(store, anyio.current_time)))
         group.cancel_scope.cancel()
 
@@ -125,6 +130,22 @@ async def test_a_task_runs_and_stops():
         assert (stopped.stop_code, stopped.stopped_reason) == ("UserInitiated", "Task stopped by user")
         assert [c.exit_code for c in stopped.containers or ()] == [143]
         assert h.engine.snapshot() == []
+
+
+@pytest.mark.parametrize("keep_seconds", [3600.0, 7200.0], ids=["an-hour", "two-hours"])
+async def test_stopped_tasks_are_kept(keep_seconds: float):
+    """A task is shown until the time is up since it stopped, and is MISSING soon after."""
+    async with house(keep_seconds=keep_seconds) as h:
+        (task,) = await h.run(await h.register("sim/exit:0"))
+        stopped = await h.until(task, status("STOPPED"))
+        assert stopped.stopped_at is not None
+        await anyio.sleep_until(stopped.stopped_at + keep_seconds - 1)
+        assert (await h.describe(task)).last_status == "STOPPED"
+        await anyio.sleep_until(stopped.stopped_at + keep_seconds + 60)
+        answer = await h.ecs.describe_tasks(CTX, decode(ecs.DescribeTasksRequest, tasks=[task]))
+
+    assert [failure.reason for failure in answer.failures or ()] == ["MISSING"]
+    assert h.store.select(Task) == []
 
 
 async def test_what_does_not_fit_waits():

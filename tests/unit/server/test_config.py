@@ -16,6 +16,8 @@ from tidegate.server.config import Config, ConfigError
         ({"address": "example"}, "it is not an IP address"),
         ({"address": "0.0.0.0", "insecure_no_auth": True}, "anybody who reaches the port controls this host"),
         ({"account_id": "12"}, "it has to be 12 digits"),
+        ({"keep_stopped_seconds": 59}, "from 1m to 90d"),
+        ({"keep_stopped_seconds": 91 * 86_400}, "from 1m to 90d"),
         ({"region": "mars"}, "it has to look like us-east-1"),
         ({"vpc_cidr": "8.8.0.0/16"}, "private"),
         ({"vpc_cidr": "10.0.0.1/16"}, "host bits"),
