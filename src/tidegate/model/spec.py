@@ -124,6 +124,8 @@ class ContainerSpec(Spec, frozen=True, kw_only=True):
     arn: str = ""
     image: str
     """The reference as the user wrote it (`nginx`, `repo/app:3`, `repo@sha256:...`)."""
+    keeps_image_version: bool = True
+    """If its tag moves, it still means what it meant when the task's launch first used it."""
     essential: bool = True
     entry_point: tuple[str, ...] | None = None
     command: tuple[str, ...] | None = None
@@ -196,6 +198,8 @@ class TaskSpec(Spec, frozen=True, kw_only=True):
     """ARN: whose credentials the containers may fetch."""
     execution_role: str | None = None
     """ARN: in whose name the node pulls images, writes logs and reads secrets."""
+    launch: str = ""
+    """Tasks of one launch run the same version of an image; empty: it is alone in it."""
     group: str = ""
     """`family:<family>`, `service:<name>` or as RunTask was told."""
     service: str = ""

@@ -49,6 +49,8 @@ class Task(Record, frozen=True, kw_only=True):
     """Its roles that Tidegate made, as nobody had: the name by kind, `task-role` or `execution-role`."""
     log_mode: Literal["blocking", "non-blocking"] = "non-blocking"
     """Of containers whose log options name none: the account setting of whoever asked for the task."""
+    launch: str = ""
+    """Which RunTask call started it: the id of the first of its tasks."""
     service: str = ""
     """The name of the service that started it; empty: none did."""
     protected_until: float | None = None

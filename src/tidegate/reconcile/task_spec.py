@@ -64,6 +64,7 @@ def build_task_spec(
         shares_process_namespace=spec.pid_mode == "task",
         task_role=_role(overrides.task_role_arn or spec.task_role_arn, account, region),
         execution_role=_role(overrides.execution_role_arn or spec.execution_role_arn, account, region),
+        launch=task.launch,
         group=task.group,
         service=task.service,
         availability_zone=interface.availability_zone,
@@ -124,6 +125,7 @@ def _container(
     return ContainerSpec(
         name=c.name or "",
         image=c.image or "",
+        keeps_image_version=c.version_consistency != "disabled",
         essential=c.essential is not False,
         entry_point=c.entry_point or None,
         command=override.command if override.command is not None else c.command or None,

@@ -27,6 +27,7 @@ from tidegate.model.status import LastStatus, Observation
 from tidegate.node.agent.journal import Journal, StopRequest
 from tidegate.node.agent.orphans import remove_orphans
 from tidegate.node.agent.parts import Parts
+from tidegate.node.agent.pins import ImagePins
 from tidegate.node.agent.reasons import NODE_FAILED
 from tidegate.node.agent.record import TaskRecord
 from tidegate.node.agent.run import TaskRun
@@ -60,6 +61,7 @@ class Agent:
         self._publish = publish
         self._launching = anyio.CapacityLimiter(launches_at_once)
         self._runs: dict[str, TaskRun] = {}
+        self._pins = ImagePins()
         self._addresses: dict[str, str] = {}
         """Of the tasks, by address: the last to have it counts."""
         self._group: TaskGroup | None = None
@@ -119,6 +121,7 @@ class Agent:
         run = self._runs.get(task)
         if run is not None and _is_stopped(run):
             del self._runs[task]
+            self._pins.forget(run.spec)
             if self._addresses.get(run.spec.network.address) == task:
                 del self._addresses[run.spec.network.address]
             run.record.journal.retire()
@@ -157,7 +160,8 @@ class Agent:
     def _begin(self, spec: TaskSpec, journal: Journal) -> None:
         assert self._group is not None, "the agent is open"
         record = TaskRecord(spec, journal, self._publish, self._parts.now, self._parts.boot)
-        run = TaskRun(spec, self._parts, record, self._launching)
+        self._pins.recall(spec, record.observation)
+        run = TaskRun(spec, self._parts, record, self._pins, self._launching)
         self._runs[spec.id] = run
         self._addresses[spec.network.address] = spec.id
         self._group.start_soon(self._watch_over, run)

@@ -54,7 +54,8 @@ class ContainerRun:
         wake: Callable[[], None],
     ) -> None:
         self._processes = processes
-        self._task, self._spec, self._parts, self._record = task, spec, parts, record
+        self.spec = spec
+        self._task, self._parts, self._record = task, parts, record
         self._launching = launching
         self._wake = wake
         self._log = spec.log
@@ -79,7 +80,7 @@ class ContainerRun:
     @property
     def known(self) -> Known:
         """What the rules go by."""
-        status, ended = self._record.container(self._spec.name), self._ended
+        status, ended = self._record.container(self.spec.name), self._ended
         return Known(
             stage=self._stage,
             image_ready=self._image is not None,
@@ -98,25 +99,25 @@ class ContainerRun:
     def traces(self) -> ContainerTraces:
         """What a black box is made of; measured now, since a group's counts go with it."""
         return ContainerTraces(
-            name=self._spec.name,
+            name=self.spec.name,
             log=BundleFiles.of(self.bundle).log,
-            upper=self._parts.volumes.written(self._task, self._spec.name) / "upper",
+            upper=self._parts.volumes.written(self._task, self.spec.name) / "upper",
             probes=tuple(self._health.probes) if self._health is not None else (),
             measured=Measured(
-                self._parts.cgroups.counters(self._task.id, self._spec.name),
-                self._parts.cgroups.oom_kills(self._task.id, self._spec.name),
+                self._parts.cgroups.counters(self._task.id, self.spec.name),
+                self._parts.cgroups.oom_kills(self._task.id, self.spec.name),
             ),
         )
 
     async def attach_exec(self, request: ExecRequest) -> ExecSession:
         """Run a command in it for somebody who talks to it. Raises SessionFailure."""
         if self._live is None or self._stage not in (Stage.RUNNING, Stage.STOPPING):
-            raise SessionFailure(f"container {self._spec.name} is not running")
+            raise SessionFailure(f"container {self.spec.name} is not running")
         return await self._live.attach_exec(request)
 
     def _ran_seconds(self) -> float:
         """From the last start to the exit; the clock of the file system that told the exit may be a bit behind."""
-        started_at = self._record.container(self._spec.name).last_started_at
+        started_at = self._record.container(self.spec.name).last_started_at
         return max(0.0, self._ended.finished_at - started_at) if self._ended and started_at is not None else 0.0
 
     async def prepare(self, namespace: Path) -> None:
@@ -128,20 +129,20 @@ class ContainerRun:
         self._namespace = namespace
         if self._stage is Stage.STOPPED:
             return
-        status = self._record.container(self._spec.name)
+        status = self._record.container(self.spec.name)
         was_started = status.started_at is not None
         await self._open_log(was_started)
         may_be_there = self.bundle.directory.exists() and not self._record.is_of_an_earlier_boot
         found = await self._parts.runtime.recover(self.bundle) if may_be_there else None
         if found is not None or status.is_restarting:
-            self._image = self._parts.images.find(self._spec.image, self._task.architecture)
+            self._image = self._parts.images.find(self.spec.image, self._task.architecture)
             self._live, how = found or (None, "created")
             self._stage = Stage.STARTING if how == "created" or status.is_restarting else Stage.RUNNING
         elif was_started:
             self._stop_with(None, LOST)
         else:
-            self._environment = dict(await self._parts.environment.resolve(self._task, self._spec))
-            self.login = await resolve_login(self._parts.secrets, self._task, self._spec)
+            self._environment = dict(await self._parts.environment.resolve(self._task, self.spec))
+            self.login = await resolve_login(self._parts.secrets, self._task, self.spec)
 
     async def _open_log(self, was_started: bool) -> None:
         if self._log is None:
@@ -155,7 +156,7 @@ class ContainerRun:
 
     def resume(self, group: TaskGroup) -> None:
         """Go on with a container that `prepare` found."""
-        if self._record.container(self._spec.name).is_restarting:
+        if self._record.container(self.spec.name).is_restarting:
             group.start_soon(self._launch_again, group)
         elif self._live is not None and self._stage is Stage.STARTING:
             group.start_soon(self._start_created, self._live, group)
@@ -165,7 +166,7 @@ class ContainerRun:
     def image_is_ready(self, image: Image) -> None:
         """The image is here."""
         self._image = image
-        self._record.say_container(self._spec.name, quietly=True, image_digest=image.digest)
+        self._record.say_container(self.spec.name, quietly=True, image_digest=image.digest)
         self._wake()
 
     def start(self, group: TaskGroup) -> None:
@@ -182,15 +183,15 @@ class ContainerRun:
         assert self._attempt is not None, "it runs"
         self._stage = Stage.STOPPING
         group.start_soon(
-            self._attempt.stop, _stop_signal(self._image), self._spec.stop_timeout_seconds, self._note_reason
+            self._attempt.stop, _stop_signal(self._image), self.spec.stop_timeout_seconds, self._note_reason
         )
 
     def restart(self, group: TaskGroup) -> None:
         """Start it again: what it wrote to its root file system stays, its health begins anew."""
         self._stage = Stage.STARTING
-        status = self._record.container(self._spec.name)
+        status = self._record.container(self.spec.name)
         self._record.say_container(
-            self._spec.name,
+            self.spec.name,
             health="UNKNOWN",
             health_since=None if status.health == "UNKNOWN" else self._parts.now(),
             restart_count=status.restart_count + 1,
@@ -202,7 +203,7 @@ class ContainerRun:
         """Its exit is final."""
         ended = self._ended
         assert ended is not None, "it has exited"
-        reason = exit_reason(ended) or self._record.container(self._spec.name).reason
+        reason = exit_reason(ended) or self._record.container(self.spec.name).reason
         if not reason and self._processes.is_lost:
             reason = PROCESSES_LOST
         self._stop_with(ended.code, reason, finished_at=ended.finished_at)
@@ -232,7 +233,7 @@ class ContainerRun:
             async with self._launching:
                 self.bundle.directory.mkdir(mode=0o700, exist_ok=True)
                 self._live = await self._parts.launcher.create(self._request(), self._record.phase)
-                self._record.say_container(self._spec.name, quietly=True, created_at=self._parts.now())
+                self._record.say_container(self.spec.name, quietly=True, created_at=self._parts.now())
                 await self._start_created(self._live, group)
 
     async def _launch_again(self, group: TaskGroup) -> None:
@@ -243,7 +244,7 @@ class ContainerRun:
                     await self._live.remove()
                 self._live = await self._parts.launcher.create_again(self.bundle, self._processes.namespace())
                 # From here on, what is found after a crash is what is to run.
-                self._record.say_container(self._spec.name, is_restarting=False, restarted_at=self._parts.now())
+                self._record.say_container(self.spec.name, is_restarting=False, restarted_at=self._parts.now())
                 await self._let_run(self._live)
                 self._begin_watch(self._live, group)
 
@@ -252,7 +253,7 @@ class ContainerRun:
         assert self._namespace is not None
         return LaunchRequest(
             task=self._task,
-            container=msgspec.structs.replace(self._spec, environment=self._environment),
+            container=msgspec.structs.replace(self.spec, environment=self._environment),
             image=self._image,
             bundle=self.bundle,
             network_namespace=self._namespace,
@@ -261,7 +262,7 @@ class ContainerRun:
 
     async def _start_created(self, live: Container, group: TaskGroup) -> None:
         with self._ending_on_failure():
-            async with self._record.phase(f"start {self._spec.name}"):
+            async with self._record.phase(f"start {self.spec.name}"):
                 await self._let_run(live)
             self._begin_watch(live, group)
 
@@ -281,15 +282,16 @@ class ContainerRun:
             self._stop_with(code, launch_reason(error))
 
     def _begin_watch(self, live: Container, group: TaskGroup) -> None:
-        status = self._record.container(self._spec.name)
+        status = self._record.container(self.spec.name)
         if status.started_at is None:
             self._record.say_container(
-                self._spec.name,
+                self.spec.name,
                 quietly=True,
                 state="RUNNING",
                 started_at=self._parts.now(),
-                runtime_id=self._task.runtime_id(self._spec.name),
+                runtime_id=self._task.runtime_id(self.spec.name),
             )
+            self._record.has_news = True
         self._stage = Stage.RUNNING
         self._attempt = Attempt(live, self._log, self._parts.output)
         group.start_soon(self._watch_over, self._attempt)
@@ -305,30 +307,30 @@ class ContainerRun:
         self._wake()
 
     def _health_watch(self) -> HealthWatch | None:
-        if self._spec.health_check is None:
+        if self.spec.health_check is None:
             return None
-        status = self._record.container(self._spec.name)
+        status = self._record.container(self.spec.name)
         started_at = status.last_started_at or self._parts.now()
-        return HealthWatch(self._spec.health_check, status.health, started_at, self._report_health, self._parts.now)
+        return HealthWatch(self.spec.health_check, status.health, started_at, self._report_health, self._parts.now)
 
     def _note_output(self, tally: Tally) -> None:
         if tally.dropped_lines or tally.is_cut:
-            lines = self._record.container(self._spec.name).dropped_lines + tally.dropped_lines
-            is_cut = tally.is_cut or self._record.container(self._spec.name).is_output_cut
-            self._record.say_container(self._spec.name, quietly=True, dropped_lines=lines, is_output_cut=is_cut)
+            lines = self._record.container(self.spec.name).dropped_lines + tally.dropped_lines
+            is_cut = tally.is_cut or self._record.container(self.spec.name).is_output_cut
+            self._record.say_container(self.spec.name, quietly=True, dropped_lines=lines, is_output_cut=is_cut)
 
     def _note_reason(self, reason: str) -> None:
-        if reason != self._record.container(self._spec.name).reason:
-            self._record.say_container(self._spec.name, reason=reason)
+        if reason != self._record.container(self.spec.name).reason:
+            self._record.say_container(self.spec.name, reason=reason)
 
     def _report_health(self, health: Health) -> None:
-        self._record.say_container(self._spec.name, health=health, health_since=self._parts.now())
+        self._record.say_container(self.spec.name, health=health, health_since=self._parts.now())
         self._wake()
 
     def _stop_with(self, exit_code: int | None, reason: str, finished_at: float | None = None) -> None:
         self._stage = Stage.STOPPED
         self._record.say_container(
-            self._spec.name, quietly=True, state="STOPPED", exit_code=exit_code, reason=reason, finished_at=finished_at
+            self.spec.name, quietly=True, state="STOPPED", exit_code=exit_code, reason=reason, finished_at=finished_at
         )
         self._record.has_news = True
         self._wake()

@@ -15,23 +15,22 @@ import structlog
 from anyio.abc import TaskGroup
 
 from tidegate.model.blackbox import BlackBox
-from tidegate.model.execution import RegistryLogin
-from tidegate.model.image import Image
 from tidegate.model.session import ExecRequest, ExecSession, SessionFailure
-from tidegate.model.spec import ContainerSpec, TaskSpec
+from tidegate.model.spec import TaskSpec
 from tidegate.model.status import LastStatus
 from tidegate.node.agent import plan
 from tidegate.node.agent.blackbox import ContainerTraces, Measured
 from tidegate.node.agent.container import ContainerRun
 from tidegate.node.agent.environment import EnvironmentUnavailable
+from tidegate.node.agent.fetch import ImageFetch
 from tidegate.node.agent.journal import StopRequest
 from tidegate.node.agent.parts import Parts
+from tidegate.node.agent.pins import ImagePins
 from tidegate.node.agent.plan import EndTask, Finish, GiveUp, Restart, Stage, Start, Stop
 from tidegate.node.agent.processes import SharedProcesses
-from tidegate.node.agent.reasons import ESSENTIAL_EXITED, HOST_RESTARTED, NETWORK_TIMEOUT, PROCESSES_LOST, pull_reason
+from tidegate.node.agent.reasons import ESSENTIAL_EXITED, HOST_RESTARTED, NETWORK_TIMEOUT, PROCESSES_LOST
 from tidegate.node.agent.record import RETRY_SECONDS, TaskRecord
 from tidegate.node.endpoint.facts import Probe, TaskFacts
-from tidegate.node.image.images import ImageError
 from tidegate.node.network.network import NetworkFailure
 from tidegate.node.output.sink import LogTargetMissing
 from tidegate.node.runtime.runtime import RuntimeFailure
@@ -50,7 +49,9 @@ class NetworkTimeout(Exception):
 class TaskRun:
     """Advances one task. `run` returns when the task is STOPPED and nothing of it is left but its journal."""
 
-    def __init__(self, spec: TaskSpec, parts: Parts, record: TaskRecord, launching: anyio.CapacityLimiter) -> None:
+    def __init__(
+        self, spec: TaskSpec, parts: Parts, record: TaskRecord, pins: ImagePins, launching: anyio.CapacityLimiter
+    ) -> None:
         self.spec = spec
         self.record = record
         self._parts = parts
@@ -58,6 +59,7 @@ class TaskRun:
         self._is_stopping = record.observation.last_status.rank >= LastStatus.DEACTIVATING.rank
         self._is_lost = False
         self._changed = anyio.Event()
+        self._images = ImageFetch(spec, parts, record, pins)
         self._fetching = anyio.CancelScope()
         self._watching = anyio.CancelScope()
         self._processes = SharedProcesses(spec, parts, record.journal)
@@ -256,34 +258,8 @@ class TaskRun:
                 self._begin_stop()
 
     async def _fetch_images(self) -> None:
-        """Have the images, each reference once; those that are here already cost nothing."""
         with self._fetching:
-            wanted: dict[tuple[str, RegistryLogin | None], list[ContainerSpec]] = {}
-            for container in self.spec.containers:
-                run = self._containers[container.name]
-                if run.known.stage is Stage.WAITING:
-                    wanted.setdefault((container.image, run.login), []).append(container)
-            async with anyio.create_task_group() as group:
-                for (reference, login), containers in wanted.items():
-                    group.start_soon(self._fetch, reference, login, containers)
-
-    async def _fetch(self, reference: str, login: RegistryLogin | None, containers: list[ContainerSpec]) -> None:
-        architecture = self.spec.architecture
-        image: Image | None = self._parts.images.find(reference, architecture)
-        if self.record.observation.pull_started_at is None:
-            self.record.note(pull_started_at=self._parts.now())
-        try:
-            if image is None:
-                async with self.record.phase(f"pull {reference}"):
-                    image = await self._parts.images.ensure(reference, architecture, login=login)
-            self._parts.volumes.admit(self.spec, image)
-        except (ImageError, VolumeFailure) as error:
-            for container in containers:
-                self._containers[container.name].give_up(None, pull_reason(error))
-            return
-        self.record.note(pull_stopped_at=self._parts.now())
-        for container in containers:
-            self._containers[container.name].image_is_ready(image)
+            await self._images.run(c for c in self._containers.values() if c.known.stage is Stage.WAITING)
 
     async def _release(self) -> None:
         """Give back what the task used. What can't be given back now is found again at the next start."""

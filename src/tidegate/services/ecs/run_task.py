@@ -81,7 +81,8 @@ class RunTask:
             await self._store.commit()  # the first request may still wait for the disk
             return self._replay(ctx, token)
         launch = self._check(ctx, request, cluster)
-        tasks = [_new_task(launch) for _ in range(request.count or 1)]
+        ids = [secrets.token_hex(16) for _ in range(request.count or 1)]
+        tasks = [_new_task(launch, task, ids[0]) for task in ids]
         changes = [*launch.roles.changes, *(Put(task) for task in tasks)]
         if cluster.revision == 0:
             changes.append(Put(cluster))
@@ -153,9 +154,10 @@ def _containers(definition: ecs.TaskDefinition) -> tuple[ContainerStatus, ...]:
     )
 
 
-def _new_task(launch: _Launch) -> Task:
+def _new_task(launch: _Launch, task: str, first: str) -> Task:
     return Task(
-        id=secrets.token_hex(16),
+        id=task,
+        launch=first,
         cluster=launch.cluster.name,
         definition=launch.definition.key,
         group=launch.request.group or f"family:{launch.definition.family}",

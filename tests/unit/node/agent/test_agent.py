@@ -56,6 +56,24 @@ async def test_starts_and_stops_in_order(tmp_path: Path):
         assert world.is_empty()
 
 
+async def test_what_runs_is_told_at_once(tmp_path: Path):
+    """A container that runs is said to, also while its task waits for others."""
+    world = World()
+    check = HealthCheck(command=("false",), interval_seconds=300)
+    world.health = lambda _: False
+    first = ContainerSpec(name="first", image="sim/run", health_check=check)
+    late = ContainerSpec(name="late", image="sim/run", depends_on=needs("first", "HEALTHY"))
+    async with world.running(), agent(world, tmp_path) as node:
+        task = task_spec(late, first)
+        node.submit(task)
+        await anyio.sleep(1)
+        (seen,) = node.observations()
+
+    assert {c.name: c.state for c in seen.containers} == {"late": "PENDING", "first": "RUNNING"}
+    assert seen.pull_started_at is not None
+    assert Journal(tmp_path / "tasks" / task.id).read_observation() == seen
+
+
 async def test_states_and_times(tmp_path: Path):
     """All eight states but PROVISIONING are said, in order, each with its time."""
     world, seen = World(), []

@@ -68,7 +68,6 @@ CONTAINER_FIELDS: tuple[Unsupported[ecs.ContainerDefinition], ...] = (
 )
 
 KEPT = (
-    "versionConsistency",
     "portMappings.name",
     "portMappings.appProtocol",
     "awslogs-region",
