@@ -85,10 +85,14 @@ def attributes(data: bytes) -> dict[int, bytes]:
 
 
 class Netlink:
-    """A socket to rtnetlink of the network namespace it was opened in. Not for two threads at once."""
+    """
+    A socket to rtnetlink, or another protocol's, of the network namespace it was opened in.
 
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+    Not for two threads at once.
+    """
+
+    def __init__(self, protocol: int = socket.NETLINK_ROUTE) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
         self._socket.bind((0, 0))
         self._sequence = 0
 
@@ -125,7 +129,7 @@ class Netlink:
 
     def links(self) -> list[Link]:
         """All interfaces of the namespace."""
-        return [_parse_link(body) for body in self._dump(RTM_GETLINK, LINK.pack(0, 0, 0, 0, 0))]
+        return [_parse_link(body) for body in self.dump(RTM_GETLINK, LINK.pack(0, 0, 0, 0, 0))]
 
     def find_link(self, name: str) -> Link | None:
         """The interface of that name."""
@@ -143,7 +147,7 @@ class Netlink:
     def addresses(self) -> list[tuple[int, str]]:
         """All IPv4 addresses, each with the index of its interface and with its prefix length."""
         found = []
-        for body in self._dump(RTM_GETADDR, ADDRESS.pack(socket.AF_INET, 0, 0, 0, 0)):
+        for body in self.dump(RTM_GETADDR, ADDRESS.pack(socket.AF_INET, 0, 0, 0, 0)):
             _, length, _, _, link = ADDRESS.unpack_from(body)
             values = attributes(body[ADDRESS.size :])
             raw = values.get(2) or values.get(1)
@@ -154,7 +158,7 @@ class Netlink:
     def routes(self) -> list[Route]:
         """All IPv4 routes to other networks, of all tables (not those to this host and to broadcast addresses)."""
         found = []
-        for body in self._dump(RTM_GETROUTE, ROUTE.pack(socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)):
+        for body in self.dump(RTM_GETROUTE, ROUTE.pack(socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)):
             _, length, _, _, _, _, _, kind, _ = ROUTE.unpack_from(body)
             values = attributes(body[ROUTE.size :])
             if kind in (2, 3, 5) or (length and 1 not in values):  # local, broadcast, multicast
@@ -166,7 +170,7 @@ class Netlink:
     def neighbours(self, link: int) -> list[str]:
         """The IPv4 addresses of the permanent neighbours on the interface with that index."""
         found = []
-        for body in self._dump(RTM_GETNEIGH, NEIGHBOUR.pack(socket.AF_INET, link, 0, 0, 0)):
+        for body in self.dump(RTM_GETNEIGH, NEIGHBOUR.pack(socket.AF_INET, link, 0, 0, 0)):
             _, at, state, _, _ = NEIGHBOUR.unpack_from(body)
             raw = attributes(body[NEIGHBOUR.size :]).get(1)
             if at == link and state & 0x80 and raw is not None:
@@ -187,7 +191,8 @@ class Netlink:
             yield kind, flags, sequence, data[offset + _HEADER.size : offset + length]
             offset += (length + 3) & ~3
 
-    def _dump(self, kind: int, body: bytes) -> list[bytes]:
+    def dump(self, kind: int, body: bytes) -> list[bytes]:
+        """All that answers the request, each answer's body; anew while it changes meanwhile. Raises OSError."""
         for _ in range(10):
             found, is_whole = self._dump_once(Message("list", kind, 0, body))
             if is_whole:

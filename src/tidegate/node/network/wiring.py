@@ -25,6 +25,7 @@ from tidegate.model.spec import NetworkSpec, SecurityGroupSpec
 from tidegate.node.network import firewall, forwarding, host_firewall
 from tidegate.node.network.attachment import Attachment, Records
 from tidegate.node.network.endpoint import EndpointSite, open_endpoint
+from tidegate.node.network.flows import FlowSweeper
 from tidegate.node.network.names import ENDPOINT_ADDRESS, Names, check_task
 from tidegate.node.network.network import NetworkFailure
 from tidegate.node.network.ports import ReservedPorts
@@ -49,6 +50,7 @@ class Wiring:
         self._gateways: set[str] = set()
         self._problems: tuple[str, ...] = ()
         self._endpoint: EndpointSite | None = None
+        self._flows = FlowSweeper(cidr)
         self._is_open = False
 
     @property
@@ -74,6 +76,7 @@ class Wiring:
                 self._bridge = self._ensure_bridge()
                 self._endpoint = open_endpoint(self._names, self._bridge.index, self._bridge.mtu, self._cidr)
                 self._adopt()
+                self._flows.open({each.spec.address for each in self._state.attachments.values()})
                 self.reconcile_host_firewall()
             except BaseException:
                 self._let_go()
@@ -108,6 +111,7 @@ class Wiring:
             self._nftables.run(firewall.plan_detach(self._names, self._state, task))
             self._state = self._state.without_task(task)
             self._release(attachment)
+            self._flows.forget(attachment.spec.address)
             if (ports := self._ports.pop(task, None)) is not None:
                 ports.close()
 
@@ -146,6 +150,7 @@ class Wiring:
         for ports in self._ports.values():
             ports.close()
         self._ports.clear()
+        self._flows.close()
         if self._endpoint is not None:
             self._endpoint.close()
         self._nftables.close()
@@ -228,6 +233,7 @@ class Wiring:
             raise NetworkFailure(f"cannot attach task {task}: the address {spec.address} is in use")
 
     def _attach(self, task: str, spec: NetworkSpec) -> None:
+        self._flows.ensure_forgotten(spec.address)
         sandbox = self._pool.take()
         attachment = Attachment(task=task, port=sandbox.port, spec=spec)
         try:
