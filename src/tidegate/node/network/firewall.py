@@ -5,7 +5,8 @@ Two tables, both named after the instance. `bridge`: a task sends from its own h
 `inet`: what goes from task to task, to and from the host and the world:
 
     forward:  running connections go on; what comes from a task must be allowed by `egress` (source -> chain of its
-              groups' rules), and what goes to a task by `ingress`; what a host's published port brings is allowed
+              groups' rules), and what goes to a task by `ingress`; what a host's published port brings is allowed;
+              who has begun thousands of connections begins no more
     input:    of the host's services a task reaches none, but the resolvers it is told to use
     nat:      published ports lead to their task; what leaves for the world gets the host's address
 

@@ -11,6 +11,10 @@ CALLS = "limit rate over 60/second burst 120 packets"
 """What is too much for one task in connections to the endpoint, which answers 40 requests a second."""
 FRAMES = "limit rate over 500/second burst 1000 packets"
 """And in frames of all kinds."""
+MANY_FLOWS = "add @flows { ip saddr ct count over 4096 } drop"
+"""
+How many connections a task may have begun at a time: the kernel's table is the host's, and a full one lets nobody in.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ delete table inet {names.table}
 table inet {names.table} {{
     set resolvers {{ type ipv4_addr;{_elements(surroundings.resolvers)} }}
     set uplinks {{ type ifname;{_elements(quoted(surroundings.uplinks))} }}
+    set flows {{ type ipv4_addr; size 65535; flags dynamic; }}
     map egress {{ type ipv4_addr : verdict; }}
     map ingress {{ type ipv4_addr : verdict; }}
     map published {{ type ipv4_addr . inet_proto . inet_service : verdict; }}
@@ -96,6 +101,7 @@ def _render_filter(bridge: str) -> str:
         type filter hook input priority 0; policy accept;
         iifname != {bridge} accept
         ct state established,related accept
+        {MANY_FLOWS}
         ip daddr @resolvers meta l4proto {{ tcp, udp }} th dport 53 accept
         icmp type echo-request fib daddr . iif type local accept
         drop
@@ -110,6 +116,7 @@ def _render_filter(bridge: str) -> str:
         oifname {bridge} jump to_task
     }}
     chain from_task {{
+        {MANY_FLOWS}
         ip daddr @resolvers meta l4proto {{ tcp, udp }} th dport 53 accept
         ip daddr {{ 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/3 }} drop
         oifname != {bridge} meta oifkind "bridge" oifname != @uplinks drop
