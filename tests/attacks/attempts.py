@@ -47,13 +47,14 @@ class Ledger:
         return f"attacks tried: {total} ({self.tried}), succeeded: {len(self.succeeded)}"
 
 
-def script_of(attempts: Iterable[Attempt]) -> str:
-    """One script for all: each attempt's status, then its output, in one line."""
-    lines = [
-        f"( {attempt.command} ) >/tmp/out 2>&1 </dev/null; echo \"@{number} $? $(head -c 400 /tmp/out | tr '\\n' ' ')\""
-        for number, attempt in enumerate(attempts)
-    ]
-    return "\n".join(["set +e", *lines, "echo @end"])
+def script_of(attempts: Iterable[Attempt], *, at_once: bool = False) -> str:
+    """One script for all: each attempt's number and status, then its output, in one line."""
+    lines = []
+    for number, attempt in enumerate(attempts):
+        out = f"/tmp/out{number}"
+        told = f"echo \"@{number} $? $(head -c 400 {out} | tr '\\n' ' ')\""
+        lines.append(f"( ( {attempt.command} ) >{out} 2>&1 </dev/null; {told} ){' &' if at_once else ''}")
+    return "\n".join(["set +e", *lines, "wait", "echo @end"])
 
 
 def read_outcomes(lines: Iterable[str]) -> dict[int, tuple[int, str]]:
@@ -74,13 +75,22 @@ def find_successes(attempts: Sequence[Attempt], outcomes: dict[int, tuple[int, s
             yield f"{attempt.name}: exit {status}: {output[:200]}"
 
 
-def try_all(work: Workload, ledger: Ledger, family: str, attempts: Sequence[Attempt], control: str = "true") -> None:
+def try_all(
+    work: Workload,
+    ledger: Ledger,
+    family: str,
+    attempts: Sequence[Attempt],
+    control: str = "true",
+    *,
+    at_once: bool = False,
+) -> None:
     """
     All in one container; every one must fail as it says.
 
-    control: a command that does the same where it is allowed, and must succeed.
+    control: a command that does the same where it is allowed, and must succeed. at_once: attempts wait for answers
+    that don't come, and need not wait for one another.
     """
-    script = f"( {control} ) >/dev/null 2>&1 || exit 1\n{script_of(attempts)}"
+    script = f"( {control} ) >/dev/null 2>&1 || exit 1\n{script_of(attempts, at_once=at_once)}"
     container = {"image": "busybox", "command": ["sh", "-c", script], "logConfiguration": AWSLOGS}
     (task,) = work.run(work.register(container))
     work.wait_one(task, "STOPPED", seconds=120)

@@ -96,7 +96,7 @@ def test_services_of_the_host(work: Workload, ledger: Ledger) -> None:
         attempts = calls("the gateway", GATEWAY, port)
         for address in {*host_addresses(), "0.0.0.0", "127.0.0.1", "127.1.2.3", "255.255.255.255", "224.0.0.1"}:
             attempts += calls(address, address, port)
-        try_all(work, ledger, "services of the host", attempts)
+        try_all(work, ledger, "services of the host", attempts, at_once=True)
         assert service.seen == ["tcp 127.0.0.1"]
 
 
@@ -114,7 +114,7 @@ def test_the_control_plane(work: Workload, ledger: Ledger) -> None:
     ]
     for at in (22, 81, 443, 4566, 8080, 51678):
         attempts.append(Attempt(f"port {at} of the endpoint", f"nc -w 1 169.254.170.2 {at} && echo open", NO_ANSWER))
-    try_all(work, ledger, "the control plane", attempts)
+    try_all(work, ledger, "the control plane", attempts, at_once=True)
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_a_neighbour_of_another_group(work: Workload, ledger: Ledger, closed_gro
             Attempt("a bridge of its own", "ip link add br0 type bridge", "not permitted|denied"),
             Attempt("a firewall without rules", "iptables -F", "not found|not permitted|denied"),
         ]
-        try_all(work, ledger, "a neighbour's address", attempts)
+        try_all(work, ledger, "a neighbour's address", attempts, at_once=True)
 
 
 def test_a_neighbours_metadata_and_credentials(work: Workload, ledger: Ledger, closed_group: str) -> None:
@@ -212,4 +212,4 @@ def test_a_neighbours_metadata_and_credentials(work: Workload, ledger: Ledger, c
         theirs = f"TaskARN.*{task_id}"
         attempts.append(Attempt("behind a request of its own", f"{second} | grep '{theirs}'", "^$"))
         control = f"{get(f'/v4/{own}/task')} | grep -E '{canary}'"
-        try_all(work, ledger, "a neighbour's metadata", attempts, control)
+        try_all(work, ledger, "a neighbour's metadata", attempts, control, at_once=True)
