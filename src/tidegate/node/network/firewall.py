@@ -6,7 +6,8 @@ Two tables, both named after the instance. `bridge`: a task sends from its own h
 
     forward:  running connections go on; what comes from a task must be allowed by `egress` (source -> chain of its
               groups' rules), and what goes to a task by `ingress`; what a host's published port brings is allowed;
-              who has begun thousands of connections begins no more
+              who has begun thousands of connections begins no more; an ICMP error about a connection comes from one of
+              its ends or not at all (`selves` has each task's address twice: a rule can compare by lookup only)
     input:    of the host's services a task reaches none, but the resolvers it is told to use
     nat:      published ports lead to their task; what leaves for the world gets the host's address
 
@@ -97,6 +98,7 @@ def plan_attach(names: Names, state: State, attachment: Attachment) -> str:
     chains = combination(spec.security_groups)
     lines = [f"add element bridge {names.table} bindings {{ {_binding(attachment)} }}"]
     lines += [f"add element {table} {name} {{ {spec.address} }}" for name in _memberships(attachment)]
+    lines.append(f"add element {table} selves {{ {spec.address} . {spec.address} }}")
     lines.append(f"add element {table} egress {{ {spec.address} : goto e_{chains} }}")
     lines.append(f"add element {table} ingress {{ {spec.address} : goto i_{chains} }}")
     for port in spec.published:
@@ -115,6 +117,7 @@ def plan_detach(names: Names, state: State, task: str) -> str:
     lines = [f"delete element bridge {names.table} bindings {{ {_binding(attachment)} }}"]
     keyed = ("egress", "ingress", *_memberships(attachment))
     lines += [f"delete element {table} {name} {{ {spec.address} }}" for name in keyed]
+    lines.append(f"delete element {table} selves {{ {spec.address} . {spec.address} }}")
     for port in spec.published:
         chain, lookup, key = _publication(port)
         lines += [f"delete element {table} {lookup} {{ {key} }}"]

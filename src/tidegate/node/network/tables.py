@@ -36,11 +36,12 @@ table inet {names.table} {{
     set resolvers {{ type ipv4_addr;{_elements(surroundings.resolvers)} }}
     set uplinks {{ type ifname;{_elements(quoted(surroundings.uplinks))} }}
     set flows {{ type ipv4_addr; size 65535; flags dynamic; }}
+    set selves {{ type ipv4_addr . ipv4_addr; }}
     map egress {{ type ipv4_addr : verdict; }}
     map ingress {{ type ipv4_addr : verdict; }}
     map published {{ type ipv4_addr . inet_proto . inet_service : verdict; }}
     map published_everywhere {{ type inet_proto . inet_service : verdict; }}
-{_render_filter(bridge)}{_render_translation(bridge, surroundings.cidr)}}}
+{_ERROR}{_render_filter(bridge)}{_render_translation(bridge, surroundings.cidr)}}}
 """
 
 
@@ -89,6 +90,16 @@ table bridge {names.table} {{
 """
 
 
+_ERROR = """\
+    chain error {
+        ip saddr . ct original ip saddr @selves return
+        ip saddr . ct reply ip saddr @selves return
+        drop
+    }
+"""
+"""Of an error about a connection, from a task: it goes on if the task is one of the connection's ends."""
+
+
 def _render_filter(bridge: str) -> str:
     return f"""\
     chain raw {{
@@ -100,6 +111,7 @@ def _render_filter(bridge: str) -> str:
     chain input {{
         type filter hook input priority 0; policy accept;
         iifname != {bridge} accept
+        ct state related jump error
         ct state established,related accept
         {MANY_FLOWS}
         ip daddr @resolvers meta l4proto {{ tcp, udp }} th dport 53 accept
@@ -111,6 +123,7 @@ def _render_filter(bridge: str) -> str:
         iifname != {bridge} oifname != {bridge} accept
         iifname {bridge} oifname {bridge} ip daddr {ENDPOINT_ADDRESS} tcp dport {ENDPOINT_PORT} accept
         iifname {bridge} oifname {bridge} ip saddr {ENDPOINT_ADDRESS} tcp sport {ENDPOINT_PORT} accept
+        iifname {bridge} ct state related jump error
         ct state vmap {{ established : accept, related : accept, invalid : drop }}
         iifname {bridge} jump from_task
         oifname {bridge} jump to_task

@@ -46,6 +46,7 @@ def test_the_first_task_of_a_group_brings_the_groups_chains() -> None:
         f"add rule {TABLE} i_{DEFAULT} drop",
         'add element bridge tidegate_00c0ffee bindings { "t00c0ffee00000a" . 0a:00:00:00:00:0a . 10.90.0.10 }',
         f"add element {TABLE} m_sg_default {{ 10.90.0.10 }}",
+        f"add element {TABLE} selves {{ 10.90.0.10 . 10.90.0.10 }}",
         f"add element {TABLE} egress {{ 10.90.0.10 : goto e_{DEFAULT} }}",
         f"add element {TABLE} ingress {{ 10.90.0.10 : goto i_{DEFAULT} }}",
         f"add chain {TABLE} p_tcp_8080_127_0_0_1",
@@ -63,6 +64,7 @@ def test_a_second_task_adds_elements_alone() -> None:
     assert plan_attach(NAMES, state, attachment(11)).splitlines() == [
         'add element bridge tidegate_00c0ffee bindings { "t00c0ffee00000b" . 0a:00:00:00:00:0b . 10.90.0.11 }',
         f"add element {TABLE} m_sg_default {{ 10.90.0.11 }}",
+        f"add element {TABLE} selves {{ 10.90.0.11 . 10.90.0.11 }}",
         f"add element {TABLE} egress {{ 10.90.0.11 : goto e_{DEFAULT} }}",
         f"add element {TABLE} ingress {{ 10.90.0.11 : goto i_{DEFAULT} }}",
     ]
@@ -76,6 +78,7 @@ def test_the_last_task_of_a_group_takes_the_chains_along() -> None:
         f"delete element {TABLE} egress {{ 10.90.0.10 }}",
         f"delete element {TABLE} ingress {{ 10.90.0.10 }}",
         f"delete element {TABLE} m_sg_default {{ 10.90.0.10 }}",
+        f"delete element {TABLE} selves {{ 10.90.0.10 . 10.90.0.10 }}",
         f"delete element {TABLE} published {{ 127.0.0.1 . tcp . 8080 }}",
         f"flush chain {TABLE} p_tcp_8080_127_0_0_1",
         f"delete chain {TABLE} p_tcp_8080_127_0_0_1",
