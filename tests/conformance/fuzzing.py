@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,13 @@ HOSTILE = (
     "(a+)+$",
     "arn:",
 )
+
+
+def _later(make: Callable[..., st.SearchStrategy[Any]], *arguments: Any) -> Callable[[], st.SearchStrategy[Any]]:
+    """A plain function, as `st.deferred` wants it."""
+    return lambda: make(*arguments)
+
+
 SCALARS: st.SearchStrategy[Any] = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8)
 )
@@ -110,7 +117,7 @@ class Values:
 
     def _structure(self, shape: StructureShape, depth: int) -> st.SearchStrategy[Any]:
         required = set(shape.required_members)
-        members = {name: st.deferred(partial(self.of, member, depth + 1)) for name, member in shape.members.items()}
+        members = {name: st.deferred(_later(self.of, member, depth + 1)) for name, member in shape.members.items()}
         optional = {name: value for name, value in members.items() if name not in required}
         return st.fixed_dictionaries(
             {name: members[name] for name in required}, optional=optional if depth < DEEPEST else {}

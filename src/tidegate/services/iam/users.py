@@ -60,7 +60,7 @@ class Users:
             return iam.GetUserResponse(user=show_user(ctx, user))
         if not ctx.principal.endswith(":root"):
             raise iam.NoSuchEntityException("The caller is no user: name one.")
-        created_at = min(key.created_at for key in self._store.select(AccessKey) if not key.user)
+        created_at = min((key.created_at for key in self._store.select(AccessKey) if not key.user), default=0.0)
         root = iam.User(path="/", user_name="root", user_id=ctx.account, arn=ctx.principal, create_date=created_at)
         return iam.GetUserResponse(user=root)
 

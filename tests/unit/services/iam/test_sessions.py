@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fakes.identity import ACCOUNT, TASKS_TRUST, Identities, document
+from fakes.services import run_async
 from tidegate.api.shape import Session
 from tidegate.model.identity import SessionKey
 from tidegate.model.sealed import sealed_context
@@ -132,3 +137,27 @@ async def test_roles_that_tasks_cannot_have() -> None:
             found.sessions.issue(f"arn:aws:iam::123456789012:role/{name}", TASK, 3600)
     issued = found.sessions.issue("arn:aws:iam::999999999999:role/ours", TASK, 3600)
     assert issued.role_arn == "arn:aws:iam::123456789012:role/deep/er/ours"
+
+
+@given(position=st.integers(0, 10_000), sign=st.sampled_from("AZaz09+/="))
+def test_no_character_of_a_token_can_be_changed(position: int, sign: str) -> None:
+    """Any one of them, to any other: what it opens is nothing, or just what it was."""
+
+    async def attempt() -> None:
+        found = Identities()
+        await found.role()
+        issued = found.sessions.issue(ROLE, TASK, 3600)
+        token, at = issued.session_token, position % len(issued.session_token)
+        changed = token[:at] + sign + token[at + 1 :]
+        is_same = _decoded(changed) == _decoded(token)
+        assert (found.sessions.open(issued.access_key_id, changed) is not None) is is_same
+
+    run_async(attempt)
+
+
+def _decoded(token: str) -> bytes | None:
+    """Of two base64 texts that differ in what pads them, both may stand for the same bytes."""
+    try:
+        return base64.b64decode(token, validate=True)
+    except ValueError:
+        return None
