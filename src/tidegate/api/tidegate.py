@@ -12,6 +12,7 @@ _ = (Annotated, Any, Literal, Meta, field, Integer, Long, Member, Timestamp)
 
 Architecture = Literal['x86_64', 'arm64']
 ArchiveFormat = Literal['OCI', 'DOCKER']
+CopyDirection = Literal['OUT', 'IN']
 
 class BlackBoxContainer(Shape, frozen=True, kw_only=True, omit_defaults=True):
     name: str | None = None
@@ -208,6 +209,19 @@ class Session(Shape, frozen=True, kw_only=True, omit_defaults=True):
     stream_url: str | None = field(name="streamUrl", default=None)
     token_value: Annotated[str, Meta(extra={'sensitive': True})] | None = field(name="tokenValue", default=None)
 
+class StartCopyRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    task: Annotated[str, Meta(min_length=1, max_length=4096)]
+    direction: CopyDirection
+    path: Annotated[str, Meta(min_length=1, max_length=4096)]
+    cluster: str | None = None
+    container: str | None = None
+    into_directory: bool | None = field(name="intoDirectory", default=None)
+
+class StartCopyResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    task_arn: str | None = field(name="taskArn", default=None)
+    container_name: str | None = field(name="containerName", default=None)
+    session: Session | None = None
+
 class StartExecRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     task: Annotated[str, Meta(min_length=1, max_length=4096)]
     command: Annotated[tuple[Annotated[str, Meta(max_length=131072)], ...], Meta(min_length=1, max_length=4096)]
@@ -221,6 +235,15 @@ class StartExecRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
 class StartExecResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     task_arn: str | None = field(name="taskArn", default=None)
     container_name: str | None = field(name="containerName", default=None)
+    session: Session | None = None
+
+class StartForwardRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    task: Annotated[str, Meta(min_length=1, max_length=4096)]
+    port: Annotated[int, Meta(ge=1, le=65535)]
+    cluster: str | None = None
+
+class StartForwardResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    task_arn: str | None = field(name="taskArn", default=None)
     session: Session | None = None
 
 class TaskNotFoundException(ServiceError):
@@ -260,6 +283,10 @@ class Api(Protocol):
 
     async def explain_task(self, ctx: Context, request: ExplainTaskRequest) -> ExplainTaskResponse: ...
 
+    async def start_forward(self, ctx: Context, request: StartForwardRequest) -> StartForwardResponse: ...
+
+    async def start_copy(self, ctx: Context, request: StartCopyRequest) -> StartCopyResponse: ...
+
 SERVICE = 'tidegate'
 PROTOCOL = 'json'
 VERSION = '2026-11-23'
@@ -280,6 +307,8 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("StartExec", "start_exec", StartExecRequest, StartExecResponse, (ServerException, InvalidParameterException, TaskNotFoundException, ContainerNotRunningException, LimitExceededException, ), ''),
     Operation("DescribeBlackBox", "describe_black_box", DescribeBlackBoxRequest, DescribeBlackBoxResponse, (ServerException, InvalidParameterException, TaskNotFoundException, BlackBoxNotFoundException, ), ''),
     Operation("ExplainTask", "explain_task", ExplainTaskRequest, ExplainTaskResponse, (ServerException, InvalidParameterException, TaskNotFoundException, ), ''),
+    Operation("StartForward", "start_forward", StartForwardRequest, StartForwardResponse, (ServerException, InvalidParameterException, TaskNotFoundException, ContainerNotRunningException, LimitExceededException, ), ''),
+    Operation("StartCopy", "start_copy", StartCopyRequest, StartCopyResponse, (ServerException, InvalidParameterException, TaskNotFoundException, ContainerNotRunningException, LimitExceededException, ), ''),
 )
 UNSERVED = frozenset(
     ''.split()

@@ -17,6 +17,8 @@ COMMANDS = {
     "describe": "Show a task, and where the time of its launch went.",
     "why": "Explain what happened to a task, and what to do about it.",
     "exec": "Run a shell or a command in a running container.",
+    "forward": "Lead ports of this machine to ports of a task.",
+    "cp": "Copy files out of a container, or into it.",
     "logs": "Show what a task's containers wrote.",
     "stop": "Stop tasks.",
     "images": "List the images that are here.",

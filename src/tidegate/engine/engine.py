@@ -22,7 +22,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 from tidegate.model.blackbox import BlackBox
-from tidegate.model.session import ExecRequest, ExecSession
+from tidegate.model.session import Connection, CopyReport, ExecRequest, ExecSession, Receive, Send
 from tidegate.model.spec import SecurityGroupSpec, TaskSpec
 from tidegate.model.status import Node, Observation, StopCode
 
@@ -112,6 +112,36 @@ class Engine(Protocol):
         Run a command in a running container, for somebody who talks to it.
 
         Raises SessionFailure; an engine without Cap.EXEC always does.
+        """
+
+    async def dial(self, task: str, port: int) -> Connection:
+        """
+        Connect to a TCP port of a running task from within its network: what listens on its loopback alone, too.
+
+        Raises SessionFailure.
+        """
+
+    async def copy_out(self, task: str, container: str, path: str, send: Send) -> CopyReport:
+        """
+        Send what is at `path` in a running container as a tar stream; the image needs nothing for that.
+
+        Raises SessionFailure; what `send` raises comes through.
+        """
+
+    async def copy_in(
+        self,
+        task: str,
+        container: str,
+        path: str,
+        receive: Receive,
+        *,
+        into_directory: bool = False,
+    ) -> CopyReport:
+        """
+        Unpack a tar stream into the directory `path`, or, if there is none, as `path`.
+
+        receive: the next piece of the stream, empty at its end. What is read-only for the container can't be written.
+        Raises SessionFailure; what `receive` raises comes through.
         """
 
     async def apply_security_groups(self, groups: Mapping[str, SecurityGroupSpec]) -> None:

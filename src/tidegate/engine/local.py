@@ -10,12 +10,13 @@ import anyio
 from tidegate.engine.engine import Cap, Gap, NoCapacity
 from tidegate.engine.feed import Feed
 from tidegate.model.blackbox import BlackBox
-from tidegate.model.session import ExecRequest, ExecSession
+from tidegate.model.session import Connection, CopyReport, ExecRequest, ExecSession, Receive, Send
 from tidegate.model.spec import SecurityGroupSpec, TaskSpec
 from tidegate.model.status import Node, Observation, StopCode
 from tidegate.node.agent.agent import Agent
 from tidegate.node.agent.capacity import Capacity
 from tidegate.node.agent.journal import StopRequest
+from tidegate.node.agent.reach import Copier, dial
 from tidegate.node.endpoint.facts import TaskFacts
 from tidegate.node.network.network import Network
 
@@ -32,6 +33,7 @@ class LocalEngine:
         self._agent = make_agent(self._feed.publish)
         self._network = network
         self._capacity = capacity
+        self._copier = Copier()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -92,7 +94,29 @@ class LocalEngine:
 
     async def exec(self, task: str, container: str, request: ExecRequest) -> ExecSession:
         """See Engine."""
-        return await self._agent.exec(task, container, request)
+        return await self._agent.get_run(task).attach_exec(container, request)
+
+    async def dial(self, task: str, port: int) -> Connection:
+        """See Engine."""
+        run = self._agent.get_run(task)
+        return await dial(run.network, run.spec.network.address, port)
+
+    async def copy_out(self, task: str, container: str, path: str, send: Send) -> CopyReport:
+        """See Engine."""
+        return await self._copier.copy_out(self._agent.get_run(task).running(container), path, send)
+
+    async def copy_in(
+        self,
+        task: str,
+        container: str,
+        path: str,
+        receive: Receive,
+        *,
+        into_directory: bool = False,
+    ) -> CopyReport:
+        """See Engine."""
+        found = self._agent.get_run(task).running(container)
+        return await self._copier.copy_in(found, path, receive, into_directory=into_directory)
 
     async def apply_security_groups(self, groups: Mapping[str, SecurityGroupSpec]) -> None:
         """See Engine."""

@@ -19,11 +19,12 @@ from anyio.abc import TaskGroup
 from tidegate.engine.engine import BadSpec, Cap, Gap, NoCapacity
 from tidegate.engine.feed import Feed
 from tidegate.model.blackbox import BlackBox, ContainerBox
-from tidegate.model.session import ExecRequest, ExecSession, SessionFailure
+from tidegate.model.session import Connection, CopyReport, ExecRequest, ExecSession, Receive, Send, SessionFailure
 from tidegate.model.spec import ContainerSpec, SecurityGroupSpec, TaskSpec
 from tidegate.model.status import ContainerStatus, LastStatus, Node, Observation, StopCode
 
 LAUNCH_SECONDS = 0.03
+_NOTHING = "this engine simulates: there is nothing to reach in a task"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,30 @@ class SimEngine:
     async def exec(self, task: str, container: str, request: ExecRequest) -> ExecSession:
         """See Engine: what is simulated has no processes."""
         await anyio.lowlevel.checkpoint()
-        raise SessionFailure("this engine simulates: there is no process to talk to")
+        raise SessionFailure(_NOTHING)
+
+    async def dial(self, task: str, port: int) -> Connection:
+        """See Engine."""
+        await anyio.lowlevel.checkpoint()
+        raise SessionFailure(_NOTHING)
+
+    async def copy_out(self, task: str, container: str, path: str, send: Send) -> CopyReport:
+        """See Engine."""
+        await anyio.lowlevel.checkpoint()
+        raise SessionFailure(_NOTHING)
+
+    async def copy_in(
+        self,
+        task: str,
+        container: str,
+        path: str,
+        receive: Receive,
+        *,
+        into_directory: bool = False,
+    ) -> CopyReport:
+        """See Engine."""
+        await anyio.lowlevel.checkpoint()
+        raise SessionFailure(_NOTHING)
 
     async def apply_security_groups(self, groups: Mapping[str, SecurityGroupSpec]) -> None:
         """See Engine."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 import msgspec
 
@@ -32,6 +33,12 @@ class ExecRequest(msgspec.Struct, frozen=True, kw_only=True):
     """None: three pipes, for standard input, output and error."""
 
 
+Send = Callable[[bytes], Coroutine[Any, Any, None]]
+"""Takes a piece of a stream; returns when there is room for the next."""
+Receive = Callable[[], Coroutine[Any, Any, bytes]]
+"""Gives the next piece of a stream; empty at its end."""
+
+
 class SessionFailure(Exception):
     """
     The command could not be started, or the container can't be reached.
@@ -49,6 +56,30 @@ class ByteSource(Protocol):
 
     async def read(self) -> bytes:
         """Wait for some, at most READ_BYTES; none: this was all."""
+
+
+class Connection(Protocol):
+    """A TCP connection to a port of a task. `close` must be called."""
+
+    async def read(self) -> bytes:
+        """Wait for some bytes, at most READ_BYTES; none: the other side sends no more."""
+
+    async def write(self, data: bytes) -> bool:
+        """Return when all is written; False if the other side reads no more."""
+
+    def end_output(self) -> None:
+        """We send no more."""
+
+    def close(self) -> None:
+        """Idempotent."""
+
+
+class CopyReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What was copied. skipped: what can't be (devices, sockets, what is no file), up to a limit."""
+
+    files: int = 0
+    size_bytes: int = 0
+    skipped: tuple[str, ...] = ()
 
 
 class ExecSession(Protocol):

@@ -12,8 +12,10 @@ from tidegate.api import tidegate
 from tidegate.api.shape import Context
 from tidegate.model.session import ExecRequest, TerminalSize
 from tidegate.model.task import Task
+from tidegate.server.channels.copy_channel import CopyTarget
 from tidegate.server.channels.entrance import PATH
 from tidegate.server.channels.exec_channel import ExecTarget
+from tidegate.server.channels.forward_channel import ForwardTarget
 from tidegate.server.channels.tickets import Target, Tickets, TooMany
 from tidegate.server.insight import find_task
 from tidegate.services.ecs.names import task_arn
@@ -35,6 +37,26 @@ class Access:
         container = _find_container(task, request.container)
         target = ExecTarget(task.id, container, _exec_request(request), ctx.principal, is_ours=True)
         return tidegate.StartExecResponse(
+            task_arn=task_arn(ctx, task.cluster, task.id), container_name=container, session=self._give(ctx, target)
+        )
+
+    async def start_forward(self, ctx: Context, request: tidegate.StartForwardRequest) -> tidegate.StartForwardResponse:
+        """A ticket for one connection to a port of the task."""
+        task = find_task(self._store, ctx, request.task)
+        if not any(container.state == "RUNNING" for container in task.status.containers):
+            raise tidegate.ContainerNotRunningException(f"the task is not running: it is {task.status.last_status}")
+        session = self._give(ctx, ForwardTarget(task.id, request.port))
+        return tidegate.StartForwardResponse(task_arn=task_arn(ctx, task.cluster, task.id), session=session)
+
+    async def start_copy(self, ctx: Context, request: tidegate.StartCopyRequest) -> tidegate.StartCopyResponse:
+        """A ticket for files out of a container, or into it."""
+        task = find_task(self._store, ctx, request.task)
+        container = _find_container(task, request.container)
+        if not request.path.startswith("/") or "\0" in request.path:
+            raise tidegate.InvalidParameterException(f"the path `{request.path}` is not an absolute one")
+        is_out = request.direction == "OUT"
+        target = CopyTarget(task.id, container, request.path, is_out, into_directory=bool(request.into_directory))
+        return tidegate.StartCopyResponse(
             task_arn=task_arn(ctx, task.cluster, task.id), container_name=container, session=self._give(ctx, target)
         )
 

@@ -43,7 +43,10 @@ class ControlService:
         self._engine = engine
         self._architecture = architecture
         self._runtime = runtime
-        self.start_exec = Access(store, tickets).start_exec
+        access = Access(store, tickets)
+        self.start_exec = access.start_exec
+        self.start_forward = access.start_forward
+        self.start_copy = access.start_copy
         keys = MasterKeys(rotation)
         self.rotate_master_key = keys.rotate_master_key
         self.describe_master_keys = keys.describe_master_keys

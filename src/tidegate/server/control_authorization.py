@@ -31,6 +31,8 @@ TABLE = Table(
         "RotateMasterKey": Row(),
         "DescribeMasterKeys": Row(),
         "StartExec": Row(task_resource),
+        "StartForward": Row(task_resource),
+        "StartCopy": Row(task_resource),
         "DescribeBlackBox": Row(task_resource),
         "ExplainTask": Row(task_resource),
     },

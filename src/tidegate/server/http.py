@@ -19,7 +19,7 @@ Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 IDLE_SECONDS = 75
 """A connection without a request is closed after so long; clients keep theirs for less."""
 SHUTDOWN_SECONDS = 5
-PONG_SECONDS = 60
+PONG_SECONDS = 120
 """A WebSocket whose client does not answer a ping for so long is cut; it may be a person who paused a terminal."""
 CHECK_SECONDS = 1
 """Connections are looked at so often: whether their deadlines have passed."""

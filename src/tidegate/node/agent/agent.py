@@ -21,7 +21,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from tidegate.model.blackbox import BlackBox
-from tidegate.model.session import ExecRequest, ExecSession, SessionFailure
+from tidegate.model.session import SessionFailure
 from tidegate.model.spec import TaskSpec
 from tidegate.model.status import LastStatus, Observation
 from tidegate.node.agent.journal import Journal, StopRequest
@@ -139,12 +139,12 @@ class Agent:
         """Drop what is kept of all tasks but these."""
         await self._parts.recorder.retain(tasks)
 
-    async def exec(self, task: str, container: str, request: ExecRequest) -> ExecSession:
-        """Run a command in a running container. Raises SessionFailure."""
+    def get_run(self, task: str) -> TaskRun:
+        """A task that runs, to reach into it. Raises SessionFailure."""
         run = self._runs.get(task)
         if run is None:
             raise SessionFailure("the task does not run")
-        return await run.attach_exec(container, request)
+        return run
 
     async def _recover(self) -> None:
         orphans = []

@@ -111,9 +111,13 @@ class ContainerRun:
 
     async def attach_exec(self, request: ExecRequest) -> ExecSession:
         """Run a command in it for somebody who talks to it. Raises SessionFailure."""
+        return await self.running().attach_exec(request)
+
+    def running(self) -> Container:
+        """The container, if it runs now. Raises SessionFailure."""
         if self._live is None or self._stage not in (Stage.RUNNING, Stage.STOPPING):
             raise SessionFailure(f"container {self.spec.name} is not running")
-        return await self._live.attach_exec(request)
+        return self._live
 
     def _ran_seconds(self) -> float:
         """From the last start to the exit; the clock of the file system that told the exit may be a bit behind."""

@@ -33,7 +33,7 @@ from tidegate.node.agent.record import RETRY_SECONDS, TaskRecord
 from tidegate.node.endpoint.facts import Probe, TaskFacts
 from tidegate.node.network.network import NetworkFailure
 from tidegate.node.output.sink import LogTargetMissing
-from tidegate.node.runtime.runtime import RuntimeFailure
+from tidegate.node.runtime.runtime import Container, RuntimeFailure
 from tidegate.node.volume.volumes import VolumeFailure
 
 log = structlog.get_logger()
@@ -58,6 +58,7 @@ class TaskRun:
         self._stop = record.journal.read_stop()
         self._is_stopping = record.observation.last_status.rank >= LastStatus.DEACTIVATING.rank
         self._is_lost = False
+        self._namespace: Path | None = None
         self._changed = anyio.Event()
         self._images = ImageFetch(spec, parts, record, pins)
         self._fetching = anyio.CancelScope()
@@ -109,10 +110,21 @@ class TaskRun:
 
     async def attach_exec(self, container: str, request: ExecRequest) -> ExecSession:
         """Run a command in a container that runs. Raises SessionFailure."""
+        return await self.running(container).attach_exec(request)
+
+    def running(self, container: str) -> Container:
+        """A container that runs now. Raises SessionFailure."""
         found = self._containers.get(container)
         if found is None:
             raise SessionFailure(f"the task has no container {container}")
-        return await found.attach_exec(request)
+        return found.running()
+
+    @property
+    def network(self) -> Path:
+        """The file of its network namespace. Raises SessionFailure where it has none (any more)."""
+        if self._namespace is None:
+            raise SessionFailure("the task has no network")
+        return self._namespace
 
     async def black_box(self) -> BlackBox:
         """What there is to say of it now, beside its status."""
@@ -149,7 +161,7 @@ class TaskRun:
             record.say(last_status=LastStatus.ACTIVATING)
         try:
             async with record.phase("network"):
-                namespace = await self._attach()
+                namespace = self._namespace = await self._attach()
             async with record.phase("cgroup"):
                 await parts.cgroups.create(self.spec)
             has_run = any(container.known.has_run for container in self._containers.values())
@@ -270,6 +282,7 @@ class TaskRun:
             stopping_at=record.observation.stopping_at or now,
             execution_stopped_at=record.observation.execution_stopped_at or now,
         )
+        self._namespace = None
         async with anyio.create_task_group() as group:
             group.start_soon(parts.recorder.keep, self.spec.id, now, *self._traces())
             for container in self._containers.values():

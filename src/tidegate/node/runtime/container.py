@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 
 from tidegate.kernel import pidfd
-from tidegate.model.session import ExecRequest, ExecSession
+from tidegate.model.session import ExecRequest, ExecSession, SessionFailure
 from tidegate.node.runtime import execute, gate
 from tidegate.node.runtime.attach import Attacher
 from tidegate.node.runtime.bundle import BundleFiles, Created
@@ -113,6 +113,17 @@ class ConmonContainer:
 
     async def attach_exec(self, request: ExecRequest) -> ExecSession:
         return await Attacher(self.bundle, self.pid, self._means).start(request)
+
+    def open_root(self) -> int:
+        try:
+            root = os.open(f"/proc/{self.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise SessionFailure("the container has ended") from error
+        # Looked at after the descriptor is held: the pid was not another's then.
+        if self._process is None or pidfd.has_exited(self._process):
+            os.close(root)
+            raise SessionFailure("the container has ended")
+        return root
 
     async def remove(self) -> None:
         with anyio.CancelScope(shield=True):

@@ -126,6 +126,9 @@ class Container(Protocol):
         It ends with the container, and with our process: what is left of it then is ended by `recover`.
         """
 
+    def open_root(self) -> int:
+        """A descriptor (O_PATH) of its root directory as it sees it, mounts included. Raises SessionFailure."""
+
     async def remove(self) -> None:
         """Kill whatever is left, free the runtime's state and the container's cgroup. Idempotent."""
 

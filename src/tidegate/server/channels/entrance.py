@@ -21,7 +21,10 @@ import structlog
 from tidegate.channel.message import BadMessage
 from tidegate.channel.payloads import OpenDataChannel
 from tidegate.engine.engine import Engine
-from tidegate.server.channels.exec_channel import Channel, ExecChannel, ExecTarget
+from tidegate.server.channels.copy_channel import CopyChannel, CopyTarget
+from tidegate.server.channels.ending import Channel
+from tidegate.server.channels.exec_channel import ExecChannel, ExecTarget
+from tidegate.server.channels.forward_channel import ForwardChannel, ForwardTarget
 from tidegate.server.channels.socket import POLICY_VIOLATION, Gone, Receive, Send, WebSocket
 from tidegate.server.channels.tickets import Refused, Target, Tickets, TooMany
 
@@ -78,6 +81,10 @@ class Entrance:
         match target:
             case ExecTarget():
                 return ExecChannel(target, session, socket, self._engine.exec)
+            case ForwardTarget():
+                return ForwardChannel(target, socket, self._engine.dial)
+            case CopyTarget():
+                return CopyChannel(target, socket, self._engine)
             case _:
                 raise TypeError(f"no channel serves a {type(target).__name__}")
 

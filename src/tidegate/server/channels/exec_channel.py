@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import anyio
 import msgspec
@@ -29,6 +29,7 @@ from tidegate.channel.payloads import (
 )
 from tidegate.channel.reliable import GivenUp
 from tidegate.model.session import ByteSource, ExecRequest, ExecSession, SessionFailure
+from tidegate.server.channels.ending import Ending
 from tidegate.server.channels.inbox import Inbox
 from tidegate.server.channels.socket import Gone, WebSocket
 
@@ -61,20 +62,6 @@ class ExecTarget:
     Asked for by our own API: the client is told the exit code, and takes large messages. AWS's plugin shows an exit
     code as if it were output, as its agent sends none to a terminal.
     """
-
-
-@dataclass(slots=True)
-class Ending:
-    """How a session came to its end, for the log."""
-
-    code: int | None = None
-    why: str = "the client is gone"
-
-
-class Channel(Protocol):
-    """What serves one session on one connection."""
-
-    async def run(self) -> Ending: ...
 
 
 class ExecChannel:

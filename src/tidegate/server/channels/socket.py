@@ -23,6 +23,7 @@ class WebSocket:
 
     def __init__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         self.path: str = scope["path"]
+        self.is_gone = False
         self._receive = receive
         self._send = send
 
@@ -41,6 +42,7 @@ class WebSocket:
         """The next frame. Raises Gone."""
         message = await self._receive()
         if message["type"] != "websocket.receive":
+            self.is_gone = True
             raise Gone
         data: bytes | None = message.get("bytes")
         return data if data is not None else str(message.get("text") or "")
@@ -58,4 +60,4 @@ class WebSocket:
         try:
             await self._send(message)
         except (OSError, RuntimeError):
-            return
+            self.is_gone = True
