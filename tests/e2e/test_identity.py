@@ -120,6 +120,54 @@ def test_a_session_of_a_role(server: ServerProcess, user: Any) -> None:
     assert refusal(session.list_clusters)[0] == "UnrecognizedClientException"
 
 
+def test_the_program_in_a_task_may_what_its_role_may(server: ServerProcess, ecs: Any, network: Any) -> None:
+    """With the credentials that it finds, and no more; the policy can be written when the task runs already."""
+    iam, ssm = server.client("iam"), server.client("ssm")
+    ssm.put_parameter(Name="/worker/a", Value="1", Type="String")
+    log = {"awslogs-group": "/worker", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "p"}
+    script = "wget -qO- http://169.254.170.2$AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
+    ecs.register_task_definition(
+        family="worker",
+        requiresCompatibilities=["FARGATE"],
+        networkMode="awsvpc",
+        cpu="256",
+        memory="512",
+        taskRoleArn=f"{A}:role/worker",
+        executionRoleArn=f"{A}:role/worker-execution",
+        containerDefinitions=[
+            {
+                "name": "c",
+                "image": "busybox",
+                "command": ["sh", "-c", script],
+                "logConfiguration": {"logDriver": "awslogs", "options": {**log, "awslogs-create-group": "true"}},
+            }
+        ],
+    )
+    launch = {"taskDefinition": "worker", "launchType": "FARGATE", "networkConfiguration": network}
+    task = ecs.run_task(**launch)["tasks"][0]["taskArn"].rpartition("/")[2]
+    logs = server.client("logs")
+
+    def printed() -> Any:
+        streams = logs.describe_log_streams(logGroupName="/worker")["logStreams"]
+        if not streams:
+            return None
+        events = logs.get_log_events(logGroupName="/worker", logStreamName=streams[0]["logStreamName"])["events"]
+        return json.loads(events[0]["message"]) if events else None
+
+    ecs.get_waiter("tasks_stopped").wait(tasks=[task], WaiterConfig={"Delay": 1})
+    found = until(printed, "the credentials are in the log")
+    keys = {**found, "SessionToken": found["Token"]}
+    who = client(server, "sts", keys).get_caller_identity()["Arn"]
+    assert (found["RoleArn"], who) == (f"{A}:role/worker", f"arn:aws:sts::000000000000:assumed-role/worker/{task}")
+    reader = client(server, "ssm", keys)
+    assert refusal(reader.get_parameter, Name="/worker/a")[0] == "AccessDeniedException"
+    statement = allow("ssm:GetParameter", Resource="arn:aws:ssm:*:*:parameter/worker/*")
+    iam.put_role_policy(RoleName="worker", PolicyName="p", PolicyDocument=document(statement))
+    assert reader.get_parameter(Name="/worker/a")["Parameter"]["Value"] == "1"
+    assert refusal(reader.get_parameter, Name="/other")[0] == "AccessDeniedException"
+    assert refusal(client(server, "ecs", keys).list_clusters)[0] == "AccessDeniedException"
+
+
 def test_an_execution_role_that_may_not_write_logs(server: ServerProcess, ecs: Any, network: Any) -> None:
     """A role of the user's own is held to its policies: the task says what is missing."""
     iam = server.client("iam")
