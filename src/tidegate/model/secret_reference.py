@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass
 
 _PARAMETER = re.compile(r"[A-Za-z0-9_.\-/]{1,2048}")
+_OWNER = re.compile(r"arn:aws(-[a-z]+)*:(ssm|secretsmanager):[a-z0-9-]+:[0-9]{12}:")
 _SECRET_PARTS = 7
 _WITH_EVERYTHING = 10
 
@@ -47,18 +48,18 @@ def parse_reference(text: str) -> ParameterReference | SecretReference:
         return ParameterReference(text)
     parts = text.split(":")
     if len(parts) > 3 and parts[2] == "ssm":
-        kind, slash, name = parts[5].partition("/") if len(parts) == 6 and all(parts[3:5]) else ("", "", "")
+        kind, slash, name = parts[5].partition("/") if len(parts) == 6 and _OWNER.match(text) else ("", "", "")
         if kind != "parameter" or not slash or not _PARAMETER.fullmatch(name):
             raise BadReference("an invalid ARN format for the AWS Systems Manager parameter was specified")
         return ParameterReference(text)
     if len(parts) > 3 and parts[2] == "secretsmanager":
-        return _secret(parts)
+        return _secret(text, parts)
     raise BadReference("an ARN has to be that of a Systems Manager parameter or a Secrets Manager secret")
 
 
-def _secret(parts: list[str]) -> SecretReference:
-    is_whole = len(parts) in (_SECRET_PARTS, _WITH_EVERYTHING)
-    if not is_whole or not parts[3] or not parts[4] or parts[5] != "secret" or not parts[6]:
+def _secret(text: str, parts: list[str]) -> SecretReference:
+    is_whole = len(parts) in (_SECRET_PARTS, _WITH_EVERYTHING) and _OWNER.match(text)
+    if not is_whole or parts[5] != "secret" or not parts[6]:
         raise BadReference("an invalid ARN format for the AWS Secrets Manager secret was specified")
     json_key, stage, version = parts[_SECRET_PARTS:] or ("", "", "")
     if stage and version:

@@ -55,6 +55,10 @@ def _no_tags(_: Ask, __: str) -> Mapping[str, str]:
     return {}
 
 
+def _no_policy(_: Ask, __: str) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """
@@ -85,6 +89,8 @@ class Table:
     rows: Mapping[str, Row]
     find_tags: Callable[[Ask, str], Mapping[str, str]] = _no_tags
     """The tags of the resource with this ARN."""
+    find_policy: Callable[[Ask, str], str] = _no_policy
+    """The policy that the resource with this ARN carries itself."""
     takes_session_tokens: bool = True
     """Whether what GetSessionToken gave out (without a second factor, which nobody has here) is good for it."""
     denial: str = "{}"

@@ -29,6 +29,8 @@ class MemoryStore:
 
     def __init__(self, *kinds: type[Record]) -> None:
         self._ledger = Ledger(kinds)
+        self.unknown_kinds: frozenset[str] = frozenset()
+        """See `SqliteStore`; nothing is left over here from another version."""
         self.failure: str | None = None
         """Set by tests: while it is not None, commits are accepted and then fail with this text."""
         self._is_held = False

@@ -74,6 +74,7 @@ FARGATE = {
 }
 BRIDGE = {
     "family": "new-bridge",
+    "executionRoleArn": ROLE,
     "networkMode": "bridge",
     "requiresCompatibilities": ["EC2"],
     "placementConstraints": [{"type": "memberOf", "expression": "attribute:ecs.os-type == linux"}],

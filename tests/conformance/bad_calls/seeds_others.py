@@ -122,4 +122,9 @@ TIDEGATE_SEEDS: Mapping[str, tuple[Seed, ...]] = {
     "CollectGarbage": (lambda _: {},),
     "DescribeTimeline": (lambda world: {"task": world.task, "cluster": "default"},),
     "DescribeNodes": (lambda _: {},),
+    "RotateMasterKey": (lambda _: {},),
+    "DescribeMasterKeys": (lambda _: {},),
+    "StartExec": (lambda world: {"task": world.task, "cluster": "default", "container": "web", "command": ["true"]},),
+    "DescribeBlackBox": (lambda world: {"task": world.stopped_task, "cluster": "default"},),
+    "ExplainTask": (lambda world: {"task": world.stopped_task, "cluster": "default"},),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -160,8 +160,10 @@ async def _set_status(served: Served, task_id: str, status: LastStatus) -> None:
     task = served.store.get(Task, task_id)
     assert task is not None
     is_stopped = status is LastStatus.STOPPED
+    state: Literal["RUNNING", "STOPPED"] = "STOPPED" if is_stopped else "RUNNING"
     changed = msgspec.structs.replace(
         task.status,
+        containers=tuple(msgspec.structs.replace(c, state=state) for c in task.status.containers),
         last_status=status,
         desired_status="STOPPED" if is_stopped else "RUNNING",
         stopped_at=served.time if is_stopped else None,

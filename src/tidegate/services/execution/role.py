@@ -33,9 +33,9 @@ class ExecutionRole:
         """Who asks, for the services' own functions."""
         return Context(self._task.account, self._task.region, str(uuid.uuid4()), self.principal)
 
-    def refusal(self, action: str, resource: str) -> str | None:
-        """Why it may not do that, as AWS says it; None: it may."""
-        decision = self._authorizer.check(self.principal, action, resource)
+    def refusal(self, action: str, resource: str, policy: str = "") -> str | None:
+        """Why it may not do that, as AWS says it; None: it may. policy: the resource's own."""
+        decision = self._authorizer.check(self.principal, action, resource, resource_policy=policy)
         if decision.is_allowed:
             return None
         return (

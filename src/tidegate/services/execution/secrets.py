@@ -124,7 +124,8 @@ class ExecutionSecrets:
         secret = find_secret(self._store, ctx, wanted.secret, self._now())
         named = wanted.secret if wanted.secret.startswith("arn:") else _named_arn(ctx, wanted.secret)
         resource = named if secret is None else secret_arn(ctx, secret)
-        refusal = role.refusal("secretsmanager:GetSecretValue", resource)
+        policy = "" if secret is None else secret.policy
+        refusal = role.refusal("secretsmanager:GetSecretValue", resource, policy)
         if refusal is None and secret is not None and not role.may_decrypt(secret.key_id, SECRET_KEY):
             refusal = "Access to KMS is not allowed"
         if refusal is not None:

@@ -7,6 +7,7 @@ Used at the door for every request, and by the node's side for what an execution
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from tidegate.api.shape import Context, Session
@@ -15,9 +16,10 @@ from tidegate.model.arn import partition
 from tidegate.model.identity import Grantee, Group, Role, User
 from tidegate.services.iam.identities import entity_arn, find_named, find_role, find_user
 from tidegate.services.iam.managed import find_managed_document
-from tidegate.services.iam.policy.decision import ALLOWED, Decision, Grants, Question, decide
+from tidegate.services.iam.policy.decision import ALLOWED, Decision, Grants, Question, ResourceGrant, decide
 from tidegate.services.iam.policy.document import Policy, read_policy
 from tidegate.services.iam.policy.pattern import Value
+from tidegate.services.iam.policy.principals import Asker
 from tidegate.services.writes import Clock
 from tidegate.store.store import Store
 
@@ -33,13 +35,22 @@ class Authorizer:
         self._now = now
         self._root = f"arn:{partition(account.region)}:iam::{account.id}:root"
 
-    def check(self, principal: str, action: str, resource: str, context: Mapping[str, Value] = _NOTHING) -> Decision:
+    def check(
+        self,
+        principal: str,
+        action: str,
+        resource: str,
+        context: Mapping[str, Value] = _NOTHING,
+        *,
+        resource_policy: str = "",
+    ) -> Decision:
         """
         May `principal` (ARN of the root, a user, a role or a role's session) do `action` to `resource`?
 
-        context: condition keys beside those that follow from the principal and the time.
+        context: condition keys beside those that follow from the principal and the time. resource_policy: that the
+        resource carries itself, if it does. The root is bound by none.
         """
-        return self.check_session(principal, None, action, resource, context)
+        return self.check_session(principal, None, action, resource, context, resource_policy=resource_policy)
 
     def check_session(
         self,
@@ -48,11 +59,16 @@ class Authorizer:
         action: str,
         resource: str,
         context: Mapping[str, Value] = _NOTHING,
+        *,
+        resource_policy: str = "",
     ) -> Decision:
         """As `check`, within what limits the session."""
         if principal == self._root and (session is None or session.policies is None):
             return ALLOWED
         grants, about = self._grants(principal, session)
+        if resource_policy and "aws:principaltype" in about:  # who is not there is let in by nobody
+            asker = Asker(account=self._account.id, arns=(principal, str(about["aws:principalarn"])))
+            grants = replace(grants, resource=ResourceGrant(read_policy(resource_policy, "resource"), asker))
         lowered = {key.lower(): value for key, value in context.items()}
         return decide(grants, Question(action, resource, {**about, **self._circumstances(), **lowered}))
 

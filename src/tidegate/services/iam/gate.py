@@ -33,7 +33,12 @@ class RequestGate:
         request = {**self._authorizer.request_context(ctx), **tag_conditions(arguments)}
         for need in self._needs(Ask(ctx, self._store), table, row, operation, arguments):
             decision = self._authorizer.check_session(
-                ctx.principal, ctx.session, need.action, need.resource, {**request, **need.conditions}
+                ctx.principal,
+                ctx.session,
+                need.action,
+                need.resource,
+                {**request, **need.conditions},
+                resource_policy=table.find_policy(Ask(ctx, self._store), need.resource),
             )
             if not decision.is_allowed:
                 return table.denial.format(denial(ctx, need, decision))

@@ -79,6 +79,12 @@ def find_tags(ask: Ask, resource: str) -> Mapping[str, str]:
     return found.tags if found is not None else {}
 
 
+def find_policy(ask: Ask, resource: str) -> str:
+    """Of a secret, by its ARN."""
+    found = find_secret(ask.store, ask.ctx, resource, _FOR_EVER)
+    return found.policy if found is not None else ""
+
+
 _ON_SECRET = Row(_secret, _secret_conditions)
 
 TABLE = Table(
@@ -103,4 +109,5 @@ TABLE = Table(
         "DeleteResourcePolicy": _ON_SECRET,
     },
     find_tags,
+    find_policy,
 )

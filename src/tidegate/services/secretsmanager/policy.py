@@ -1,19 +1,19 @@
 """
-GetResourcePolicy, PutResourcePolicy and DeleteResourcePolicy: kept and returned.
+GetResourcePolicy, PutResourcePolicy and DeleteResourcePolicy.
 
-A policy has to be one that could be read; whether its principals are there is not looked at.
+A secret's policy binds at the door, and at launch for execution roles (see `services.iam.policy`); whether those whom
+it names are there is not looked at.
 """
 
 from __future__ import annotations
-
-import json
-from typing import Any
 
 from msgspec.structs import replace
 
 from tidegate.api import secretsmanager as api
 from tidegate.api.shape import Context
 from tidegate.model.secret import Secret
+from tidegate.services.iam.policy.document import MalformedPolicy, Statement, read_policy
+from tidegate.services.iam.policy.principals import Asker
 from tidegate.services.secretsmanager.errors import unsupported
 from tidegate.services.secretsmanager.names import get_live_secret, get_secret, secret_arn
 from tidegate.services.secretsmanager.writes import settle
@@ -43,11 +43,7 @@ class SecretPolicies:
     ) -> api.PutResourcePolicyResponse:
         """Replace the policy. Raises MalformedPolicyDocumentException, PublicPolicyException."""
         _refuse_name(request.policy_name)
-        statements = _statements(request.resource_policy)
-        if request.block_public_policy and any(_is_public(statement) for statement in statements):
-            raise api.PublicPolicyException(
-                "You can't attach a resource policy that allows broad access to the secret."
-            )
+        _check(request.resource_policy, blocks_public=bool(request.block_public_policy))
         secret = await self._set(ctx, request.secret_id, request.resource_policy)
         return api.PutResourcePolicyResponse(arn=secret_arn(ctx, secret), name=secret.name)
 
@@ -74,27 +70,17 @@ def _refuse_name(name: str | None) -> None:
         raise unsupported("resource policies with names")
 
 
-def _statements(policy: str) -> list[dict[str, Any]]:
-    """Raises MalformedPolicyDocumentException."""
+def _check(policy: str, *, blocks_public: bool) -> None:
+    """Raises MalformedPolicyDocumentException, PublicPolicyException."""
     try:
-        document = json.loads(policy)
-    except (ValueError, RecursionError):
-        raise api.MalformedPolicyDocumentException("This resource policy contains invalid Json.") from None
-    listed = document.get("Statement") if isinstance(document, dict) else None
-    statements: list[Any] = listed if isinstance(listed, list) else [listed]
-    if not all(map(_is_statement, statements)):
-        raise api.MalformedPolicyDocumentException("This resource policy contains a syntax error.")
-    return statements
+        statements = read_policy(policy, "resource").statements
+    except MalformedPolicy as error:
+        raise api.MalformedPolicyDocumentException(f"This resource policy contains a syntax error. {error}") from None
+    if blocks_public and any(map(_is_public, statements)):
+        raise api.PublicPolicyException("You can't attach a resource policy that allows broad access to the secret.")
 
 
-def _is_statement(value: Any) -> bool:
-    if not isinstance(value, dict) or value.get("Effect") not in ("Allow", "Deny"):
-        return False
-    return "Principal" in value or "NotPrincipal" in value
-
-
-def _is_public(statement: dict[str, Any]) -> bool:
-    principal = statement.get("Principal")
-    named = principal.get("AWS") if isinstance(principal, dict) else principal
-    is_anybody = "NotPrincipal" in statement or named == "*" or (isinstance(named, list) and "*" in named)
-    return statement["Effect"] == "Allow" and is_anybody and not statement.get("Condition")
+def _is_public(statement: Statement) -> bool:
+    """It lets everybody in, without a condition."""
+    stranger = Asker()
+    return statement.is_allow and bool(statement.trust(stranger)) and not statement.conditions

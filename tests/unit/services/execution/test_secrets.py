@@ -171,6 +171,20 @@ async def test_a_role_that_may_not_read_a_secret() -> None:
     )
 
 
+async def test_a_secrets_own_policy() -> None:
+    """Keeps an execution role out, or lets it in."""
+    bench = await Bench().may(READS)
+    arn = (await bench.create("db", "canary"))["ARN"]
+    policy = {"Effect": "Deny", "Principal": {"AWS": ROLE}, "Action": "secretsmanager:*", "Resource": "*"}
+    await bench.secrets("PutResourcePolicy", SecretId="db", ResourcePolicy=json.dumps({"Statement": policy}))
+    assert "with an explicit deny in a resource-based policy" in await bench.failure(arn)
+    other = await Bench().may(allow("ssm:GetParameters"))
+    arn = (await other.create("db", "1"))["ARN"]
+    policy["Effect"] = "Allow"
+    await other.secrets("PutResourcePolicy", SecretId="db", ResourcePolicy=json.dumps({"Statement": policy}))
+    assert await other.read(arn) == {arn: "1"}
+
+
 async def test_keys_of_secrets() -> None:
     """A key that the role may not use keeps the secret from it."""
     bench = await Bench().may(READS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -34,7 +35,8 @@ class Door(Identities):
             await self.user("bo")
         user = self.store.get(User, "bo")
         assert user is not None
-        await self.put(msgspec.structs.replace(user, inline={"p": document(*statements)}))
+        inline = {"p": document(*statements)} if statements else {}
+        await self.put(msgspec.structs.replace(user, inline=inline))
 
     def refused(self, operation: str, **members: Any) -> str | None:
         row = next(row for row in api.OPERATIONS if row.name == operation)
@@ -74,6 +76,47 @@ async def test_reading_many_is_reading_each() -> None:
         allow("secretsmanager:BatchGetSecretValue"), allow("secretsmanager:GetSecretValue", resource=f"{ARN}:app/*")
     )
     assert door.refused("BatchGetSecretValue", SecretIdList=["app/db"]) is None
+
+
+def statement(effect: str, principal: Any, **members: Any) -> str:
+    given = {"Action": "secretsmanager:GetSecretValue", "Resource": "*", **members}
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": effect, "Principal": principal, **given}]})
+
+
+BO = {"AWS": "arn:aws:iam::123456789012:user/bo"}
+ACCOUNT_ROOT = {"AWS": "arn:aws:iam::123456789012:root"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "may_by_itself", "may"),
+    [
+        ("", False, True),
+        (statement("Allow", BO), True, True),
+        (statement("Allow", "*"), True, True),
+        (statement("Allow", ACCOUNT_ROOT), False, True),
+        (statement("Allow", {"AWS": "arn:aws:iam::123456789012:user/ann"}), False, True),
+        (statement("Allow", BO, Action="secretsmanager:PutSecretValue"), False, True),
+        (statement("Allow", BO, Resource=f"{ARN}:other-*"), False, True),
+        (statement("Allow", BO, Condition={"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}), False, True),
+        (statement("Deny", BO), False, False),
+        (statement("Deny", "*"), False, False),
+        (statement("Deny", ACCOUNT_ROOT), False, False),
+        (statement("Deny", BO, Action="secretsmanager:PutSecretValue"), False, True),
+        (statement("Deny", {"AWS": "arn:aws:iam::123456789012:user/ann"}), False, True),
+    ],
+)
+async def test_a_secrets_own_policy_binds(policy: str, may_by_itself: bool, may: bool) -> None:
+    """It lets in whom it names, and keeps out whoever it denies, whatever their own policies say."""
+    door = Door()
+    for statements, expected in (((), may_by_itself), ((allow("secretsmanager:*"),), may)):
+        await door.open(*statements)
+        secret = door.store.get(Secret, "app/db")
+        assert secret is not None
+        await door.put(msgspec.structs.replace(secret, policy=policy))
+        told = door.refused("GetSecretValue", SecretId="app/db")
+        assert (told is None) == expected
+        if policy and told and not may:
+            assert told.endswith("with an explicit deny in a resource-based policy")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from tidegate.services.secretsmanager.deletion import SecretDeletion
 
 pytestmark = pytest.mark.anyio
 DAY = 86_400
+DENY = json.dumps({"Statement": [{"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}]})
 MARKED = (
     "InvalidRequestException",
     "You can't perform this operation on the secret because it was marked for deletion.",
@@ -47,7 +48,7 @@ async def test_deletion_with_a_window(bench: SecretServices) -> None:
         ("UpdateSecret", {"Description": "x"}),
         ("TagResource", {"Tags": [{"Key": "a"}]}),
         ("UpdateSecretVersionStage", {"VersionStage": "x", "MoveToVersionId": "v" * 32}),
-        ("PutResourcePolicy", {"ResourcePolicy": '{"Statement": {"Effect": "Deny", "Principal": "*"}}'}),
+        ("PutResourcePolicy", {"ResourcePolicy": DENY}),
         ("DeleteSecret", {}),
     ):
         assert await bench.refused_secrets(operation, SecretId="s", **members) == MARKED
@@ -222,10 +223,10 @@ async def test_tags(bench: SecretServices) -> None:
 
 
 async def test_policies(bench: SecretServices) -> None:
-    """Kept and returned; what can't be read, or opens the secret to everybody, is refused."""
+    """Returned as they were given; what can't be read, or opens the secret to everybody, is refused."""
     await bench.create("s")
     assert "ResourcePolicy" not in await bench.secrets("GetResourcePolicy", SecretId="s")
-    policy = json.dumps({"Statement": [{"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}]})
+    policy = DENY
     await bench.secrets("PutResourcePolicy", SecretId="s", ResourcePolicy=policy, BlockPublicPolicy=True)
     assert (await bench.secrets("GetResourcePolicy", SecretId="s"))["ResourcePolicy"] == policy
     await bench.secrets("DeleteResourcePolicy", SecretId="s")
@@ -237,6 +238,9 @@ async def test_policies(bench: SecretServices) -> None:
         ('{"Statement": []}x', "MalformedPolicyDocumentException"),
         ('{"Statement": [{"Effect": "Maybe"}]}', "MalformedPolicyDocumentException"),
         ("null", "MalformedPolicyDocumentException"),
+        (DENY.replace('"*", "Action"', '{"AWS": "nobody"}, "Action"'), "MalformedPolicyDocumentException"),
+        (DENY.replace('"Principal": "*", ', ""), "MalformedPolicyDocumentException"),
+        (DENY.replace(', "Resource": "*"', ""), "MalformedPolicyDocumentException"),
         (public, "PublicPolicyException"),
     ):
         found = await bench.refused_secrets(

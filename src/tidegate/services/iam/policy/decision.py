@@ -1,8 +1,9 @@
 """
 Yes or no: an explicit deny wins; every kind of policy that limits must allow; without an allow the answer is no.
 
-A principal's own policies grant. A permissions boundary and a session's policies grant nothing: where there are any,
-they must allow as well. Source: IAM user guide, "Policy evaluation logic".
+A principal's own policies grant, and so does a resource's policy that names the principal itself (one that names its
+account leaves it to the account's own policies). A permissions boundary and a session's policies grant nothing: where
+there are any, they must allow as well. Source: IAM user guide, "Policy evaluation logic".
 """
 
 from __future__ import annotations
@@ -40,12 +41,21 @@ ALLOWED = Decision(is_allowed=True)
 
 
 @dataclass(frozen=True, slots=True)
+class ResourceGrant:
+    """The policy of the resource that is asked about, and who asks, as it may name them."""
+
+    policy: Policy
+    asker: Asker
+
+
+@dataclass(frozen=True, slots=True)
 class Grants:
     """All that says what a principal may do. boundary, session None: there is no such limit."""
 
     identity: tuple[Policy, ...] = ()
     boundary: tuple[Policy, ...] | None = None
     session: tuple[Policy, ...] | None = None
+    resource: ResourceGrant | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,12 @@ def decide(grants: Grants, question: Question) -> Decision:
     if grants.session is not None:
         limits.append(("session policy", grants.session))
     effects = [(source, find_effect(policies, question)) for source, policies in limits]
+    if grants.resource is not None:
+        said = find_resource_effect(grants.resource, question)
+        if said == "deny":
+            effects.append(("resource-based policy", said))
+        elif said == "allow":
+            effects[0] = ("identity-based policy", "deny" if effects[0][1] == "deny" else "allow")
     for source, effect in effects:
         if effect == "deny":
             return Decision(is_allowed=False, is_explicit=True, source=source)
@@ -87,6 +103,21 @@ def find_effect(policies: Iterable[Policy], question: Question) -> Effect:
                 if not statement.is_allow:
                     return "deny"
                 found = "allow"
+    return found
+
+
+def find_resource_effect(grant: ResourceGrant, question: Question) -> Effect:
+    """What a resource's policy says to whom it names; to their account it can only say no."""
+    action = question.action.lower()
+    found: Effect = "none"
+    for statement in grant.policy.statements:
+        trust = statement.trust(grant.asker)
+        if not trust or not statement.covers(action, question.resource, question.context):
+            continue
+        if not statement.is_allow:
+            return "deny"
+        if trust is Trust.DIRECT:
+            found = "allow"
     return found
 
 

@@ -17,8 +17,8 @@ from tidegate.services.iam.policy.conditions import Condition, UnknownOperator, 
 from tidegate.services.iam.policy.pattern import Context, Pattern, compile_pattern
 from tidegate.services.iam.policy.principals import Asker, Principals, Trust, read_aws_principals
 
-Kind = Literal["identity", "trust"]
-"""Who carries it: a user, group, role or session; or a role that says who may assume it."""
+Kind = Literal["identity", "trust", "resource"]
+"""Who carries it: a user, group, role or session; a role that says who may assume it; a resource (a secret)."""
 
 _SYNTAX = "Syntax errors in policy."
 _VERSIONS = ("2012-10-17", "2008-10-17")
@@ -56,7 +56,7 @@ class Statement:
         """Is it about this request? `action` in lower case. A trust policy's is about the role it is of."""
         if any(p.matches(action, context) for p in self.actions) == self.are_actions_excluded:
             return False
-        if self.principals is None and (
+        if self.resources and (
             any(p.matches(resource, context) for p in self.resources) == self.are_resources_excluded
         ):
             return False
@@ -134,7 +134,7 @@ class _Reader:
         principals, are_principals_excluded = self._principals(raw)
         resources: tuple[str, ...] = ()
         are_resources_excluded = False
-        if self._kind == "identity":
+        if self._kind != "trust":
             resources, are_resources_excluded = self._one_of(
                 raw, "Resource", "Policy statement must contain resources."
             )
@@ -203,7 +203,7 @@ class _Reader:
             if given:
                 raise MalformedPolicy("Policy document should not specify a principal.")
             return None, False
-        if "Resource" in raw or "NotResource" in raw:
+        if self._kind == "trust" and ("Resource" in raw or "NotResource" in raw):
             raise MalformedPolicy("Has prohibited field Resource")
         if len(given) != 1 or (given == ["NotPrincipal"] and raw["Effect"] == "Allow"):
             raise MalformedPolicy("Missing required field Principal")
