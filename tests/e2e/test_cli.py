@@ -80,6 +80,22 @@ def test_logs_follow_to_the_end(cli: Cli, server: ServerProcess):
     assert cli("logs", "-f", task).stdout == "line 1\nline 2\nline 3\n"
 
 
+def test_logs_of_a_kind(cli: Cli):
+    """`logs` shows the lines that match a filter pattern, of a time, or the last; what is no pattern is explained."""
+    script = """echo '{"n": 1}'; echo '{"n": 5}'; echo plain; echo '{"n": 9}'"""
+    task = cli("run", "busybox", "-d", "--", "sh", "-c", script).stdout.strip()
+    until(lambda: len(cli("logs", task).stdout.splitlines()) == 4, "the output is there")
+    assert cli("logs", task, "--filter", "{ $.n > 3 }").stdout == '{"n": 5}\n{"n": 9}\n'
+    assert cli("logs", task, "--filter", "{ $.n > 3 }", "-n", "1").stdout == '{"n": 9}\n'
+    assert cli("logs", task, "-f", "--filter", "plain", "--since", "1h").stdout == "plain\n"
+    assert cli("logs", task, "--since", "0s").stdout == ""
+    assert cli("logs", task, "-n", "2").stdout == 'plain\n{"n": 9}\n'
+    assert cli("logs", task, "-n", "0").stdout == ""
+    refused = cli("logs", task, "--filter", "{ $.n > x }", check=False)
+    assert refused.returncode == 2
+    assert "expected a number after >" in refused.stderr
+
+
 def test_run_wait_has_the_exit_code(cli: Cli):
     """`run --wait` shows the output and exits with the container's code; environment and user are passed on."""
     script = "echo hello $WHO from $(id -un); exit 42"

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import subprocess
+import sys
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -18,7 +23,7 @@ def shell(script: str, **options: str) -> dict[str, Any]:
     """A container that writes to the group, with options of awslogs."""
     awslogs = {"awslogs-group": GROUP, "awslogs-region": "us-east-1", "awslogs-stream-prefix": "t"}
     log = {"logDriver": "awslogs", "options": {**awslogs, "awslogs-create-group": "true", **options}}
-    return {"command": ["sh", "-c", script], "logConfiguration": log}
+    return {"command": ["sh", "-c", script], "logConfiguration": log, "stopTimeout": 2}
 
 
 def stream_of(task: dict[str, Any]) -> str:
@@ -108,3 +113,63 @@ def test_a_container_in_blocking_mode(server: ServerProcess, ecs: Any, run: Any)
     )
     numbers = [int(event["message"]) for page in pages for event in page["events"]]
     assert numbers == list(range(1, 20001))
+
+
+def test_live_tail(server: ServerProcess, ecs: Any, run: Any):
+    """boto3 iterates over what containers write, as it is written; the session ends with its client."""
+    logs = server.client("logs")
+    arn = _group_arn(logs)
+    answer = logs.start_live_tail(logGroupIdentifiers=[arn], logEventFilterPattern="tick")
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
+    stream = answer["responseStream"]
+    events = iter(stream)
+    assert next(events)["sessionStart"]["logGroupIdentifiers"] == [arn]
+    task = run(shell("i=0; while [ $i -lt 50 ]; do i=$((i+1)); echo tick $i; echo tock $i; sleep 0.1; done"))
+    seen: list[str] = []
+    while len(seen) < 10:
+        update = next(events)["sessionUpdate"]
+        assert update["sessionMetadata"] == {"sampled": False}
+        seen += [event["message"] for event in update["sessionResults"]]
+        assert all(event["logStreamName"] == stream_of(task) for event in update["sessionResults"])
+    assert seen == [f"tick {number}" for number in range(1, len(seen) + 1)]
+    stream.close()
+    ecs.stop_task(task=task["taskArn"])
+
+
+def test_live_tail_by_the_aws_cli(server: ServerProcess, ecs: Any, run: Any):
+    """`aws logs start-live-tail` and `aws logs tail` work with what `tidegate env` prints."""
+    arn = _group_arn(server.client("logs"))
+    environment = dict(os.environ) | exports(server)
+    aws = [sys.executable, "-m", "awscli", "logs"]
+    command = [*aws, "start-live-tail", "--log-group-identifiers", arn, "--log-event-filter-pattern", "cli"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as tail:
+        try:
+            task = run(shell("while true; do echo from the cli; sleep 0.2; done"))
+            assert tail.stdout is not None
+            assert tail.stdout.readline() == "from the cli\n"
+        finally:
+            tail.kill()
+    ecs.stop_task(task=task["taskArn"])
+    listed = subprocess.run(
+        [*aws, "filter-log-events", "--log-group-name", GROUP, "--filter-pattern", "cli", "--max-items", "1"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(listed.stdout)["events"][0]["message"] == "from the cli"
+
+
+def exports(server: ServerProcess) -> dict[str, str]:
+    """What `tidegate env` prints."""
+    lines = server.cli("env").stdout.splitlines()
+    pairs = [line.removeprefix("export ").partition("=") for line in lines if line.startswith("export ")]
+    return {name: "".join(shlex.split(value)) for name, _, value in pairs}
+
+
+def _group_arn(logs: Any) -> str:
+    with suppress(logs.exceptions.ResourceAlreadyExistsException):
+        logs.create_log_group(logGroupName=GROUP)
+    (group,) = logs.describe_log_groups(logGroupNamePrefix=GROUP)["logGroups"]
+    arn: str = group["logGroupArn"]
+    return arn

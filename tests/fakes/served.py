@@ -54,6 +54,7 @@ APIS: Mapping[str, ModuleType] = {
     "secretsmanager": secretsmanager,
     "tidegate": tidegate,
 }
+EVENTS = "application/vnd.amazon.eventstream"
 NODE = Node(
     id="local",
     availability_zone=f"{REGION}a",
@@ -158,6 +159,8 @@ class Served:
         else:
             headers = {"content-type": "application/x-www-form-urlencoded"}
         answer = await ask(self.application, "POST", "/", "", headers, body)
+        if answer.headers["content-type"] == EVENTS:  # the client is gone after its request: what came until then
+            return Reply(answer.status, body=answer.body)
         return _read(answer.status, answer.body, is_json=bool(api.TARGET_PREFIX))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal, Protocol
 
 from msgspec import Meta, field
@@ -17,6 +18,10 @@ InheritedProperty = Literal['ACCOUNT_DATA_PROTECTION']
 LogGroupClass = Literal['STANDARD', 'INFREQUENT_ACCESS', 'DELIVERY', 'ESSENTIALS']
 OrderBy = Literal['LogStreamName', 'LastEventTime']
 StandardUnit = Literal['Seconds', 'Microseconds', 'Milliseconds', 'Bytes', 'Kilobytes', 'Megabytes', 'Gigabytes', 'Terabytes', 'Bits', 'Kilobits', 'Megabits', 'Gigabits', 'Terabits', 'Percent', 'Count', 'Bytes/Second', 'Kilobytes/Second', 'Megabytes/Second', 'Gigabytes/Second', 'Terabytes/Second', 'Bits/Second', 'Kilobits/Second', 'Megabits/Second', 'Gigabits/Second', 'Terabits/Second', 'Count/Second', 'None']
+
+class AccessDeniedException(ServiceError):
+    code = "AccessDeniedException"
+    status = 400
 
 class CreateLogGroupRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] = field(name="logGroupName")
@@ -142,6 +147,10 @@ class InputLogEvent(Shape, frozen=True, kw_only=True, omit_defaults=True):
     timestamp: Annotated[int, Meta(ge=0, le=9223372036854775807)]
     message: Annotated[str, Meta(min_length=1)]
 
+class InvalidOperationException(ServiceError):
+    code = "InvalidOperationException"
+    status = 400
+
 class InvalidParameterException(ServiceError):
     code = "InvalidParameterException"
     status = 400
@@ -165,6 +174,28 @@ class ListTagsLogGroupRequest(Shape, frozen=True, kw_only=True, omit_defaults=Tr
 
 class ListTagsLogGroupResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     tags: Annotated[dict[Annotated[str, Meta(min_length=1, max_length=128)], Annotated[str, Meta(max_length=256)]], Meta(min_length=1, max_length=50)] | None = None
+
+class LiveTailSessionLogEvent(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    log_stream_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[^:*]*)\\Z')] | None = field(name="logStreamName", default=None)
+    log_group_identifier: Annotated[str, Meta(min_length=1, max_length=2048, pattern='\\A(?:[\\w#+=/:,.@-]*)\\Z')] | None = field(name="logGroupIdentifier", default=None)
+    message: Annotated[str, Meta(min_length=1)] | None = None
+    timestamp: Annotated[int, Meta(ge=0, le=9223372036854775807)] | None = None
+    ingestion_time: Annotated[int, Meta(ge=0, le=9223372036854775807)] | None = field(name="ingestionTime", default=None)
+
+class LiveTailSessionMetadata(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    sampled: bool | None = None
+
+class LiveTailSessionStart(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    request_id: Annotated[str, Meta(max_length=256)] | None = field(name="requestId", default=None)
+    session_id: Annotated[str, Meta(max_length=256)] | None = field(name="sessionId", default=None)
+    log_group_identifiers: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=2048, pattern='\\A(?:[\\w#+=/:,.@-]*)\\Z')], ...], Meta(min_length=1, max_length=10)] | None = field(name="logGroupIdentifiers", default=None)
+    log_stream_names: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[^:*]*)\\Z')], ...], Meta(min_length=1, max_length=100)] | None = field(name="logStreamNames", default=None)
+    log_stream_name_prefixes: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[^:*]*)\\Z')], ...], Meta(min_length=1, max_length=100)] | None = field(name="logStreamNamePrefixes", default=None)
+    log_event_filter_pattern: Annotated[str, Meta(max_length=1024)] | None = field(name="logEventFilterPattern", default=None)
+
+class LiveTailSessionUpdate(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    session_metadata: LiveTailSessionMetadata | None = field(name="sessionMetadata", default=None)
+    session_results: tuple[LiveTailSessionLogEvent, ...] | None = field(name="sessionResults", default=None)
 
 class LogGroup(Shape, frozen=True, kw_only=True, omit_defaults=True):
     log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] | None = field(name="logGroupName", default=None)
@@ -264,6 +295,29 @@ class ServiceUnavailableException(ServiceError):
     code = "ServiceUnavailableException"
     status = 500
 
+class SessionStreamingException(ServiceError):
+    code = "SessionStreamingException"
+    status = 400
+
+class SessionTimeoutException(ServiceError):
+    code = "SessionTimeoutException"
+    status = 400
+
+class StartLiveTailRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    log_group_identifiers: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=2048, pattern='\\A(?:[\\w#+=/:,.@-]*)\\Z')], ...], Meta(min_length=1, max_length=10)] = field(name="logGroupIdentifiers")
+    log_stream_names: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[^:*]*)\\Z')], ...], Meta(min_length=1, max_length=100)] | None = field(name="logStreamNames", default=None)
+    log_stream_name_prefixes: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[^:*]*)\\Z')], ...], Meta(min_length=1, max_length=100)] | None = field(name="logStreamNamePrefixes", default=None)
+    log_event_filter_pattern: Annotated[str, Meta(max_length=1024)] | None = field(name="logEventFilterPattern", default=None)
+
+class StartLiveTailResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    response_stream: StartLiveTailResponseStream | None = field(name="responseStream", default=None)
+
+class StartLiveTailResponseStream(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    session_start: LiveTailSessionStart | None = field(name="sessionStart", default=None)
+    session_update: LiveTailSessionUpdate | None = field(name="sessionUpdate", default=None)
+    session_timeout_exception: SessionTimeoutException | None = field(name="SessionTimeoutException", default=None)
+    session_streaming_exception: SessionStreamingException | None = field(name="SessionStreamingException", default=None)
+
 class SubscriptionFilter(Shape, frozen=True, kw_only=True, omit_defaults=True):
     filter_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[^:*]*)\\Z')] | None = field(name="filterName", default=None)
     log_group_name: Annotated[str, Meta(min_length=1, max_length=512, pattern='\\A(?:[\\.\\-_/#A-Za-z0-9]+)\\Z')] | None = field(name="logGroupName", default=None)
@@ -354,6 +408,8 @@ class Api(Protocol):
 
     async def describe_subscription_filters(self, ctx: Context, request: DescribeSubscriptionFiltersRequest) -> DescribeSubscriptionFiltersResponse: ...
 
+    async def start_live_tail(self, ctx: Context, request: StartLiveTailRequest) -> AsyncIterator[StartLiveTailResponseStream]: ...
+
 SERVICE = 'logs'
 PROTOCOL = 'json'
 VERSION = '2014-03-28'
@@ -381,7 +437,8 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("TestMetricFilter", "test_metric_filter", TestMetricFilterRequest, TestMetricFilterResponse, (InvalidParameterException, ServiceUnavailableException, ), ''),
     Operation("DescribeMetricFilters", "describe_metric_filters", DescribeMetricFiltersRequest, DescribeMetricFiltersResponse, (InvalidParameterException, ResourceNotFoundException, ServiceUnavailableException, ), ''),
     Operation("DescribeSubscriptionFilters", "describe_subscription_filters", DescribeSubscriptionFiltersRequest, DescribeSubscriptionFiltersResponse, (InvalidParameterException, ResourceNotFoundException, ServiceUnavailableException, ), ''),
+    Operation("StartLiveTail", "start_live_tail", StartLiveTailRequest, StartLiveTailResponse, (AccessDeniedException, InvalidParameterException, ResourceNotFoundException, LimitExceededException, InvalidOperationException, ), ''),
 )
 UNSERVED = frozenset(
-    'AssociateKmsKey AssociateSourceToS3TableIntegration CancelExportTask CancelImportTask CreateDelivery CreateExportTask CreateImportTask CreateLogAnomalyDetector CreateLookupTable CreateScheduledQuery DeleteAccountPolicy DeleteDataProtectionPolicy DeleteDelivery DeleteDeliveryDestination DeleteDeliveryDestinationPolicy DeleteDeliverySource DeleteDestination DeleteIndexPolicy DeleteIntegration DeleteLogAnomalyDetector DeleteLookupTable DeleteMetricFilter DeleteQueryDefinition DeleteResourcePolicy DeleteScheduledQuery DeleteSubscriptionFilter DeleteSyslogConfiguration DeleteTransformer DescribeAccountPolicies DescribeConfigurationTemplates DescribeDeliveries DescribeDeliveryDestinations DescribeDeliverySources DescribeDestinations DescribeExportTasks DescribeFieldIndexes DescribeImportTaskBatches DescribeImportTasks DescribeIndexPolicies DescribeLookupTables DescribeQueries DescribeQueryDefinitions DescribeResourcePolicies DisassociateKmsKey DisassociateSourceFromS3TableIntegration GetDataProtectionPolicy GetDelivery GetDeliveryDestination GetDeliveryDestinationPolicy GetDeliverySource GetIntegration GetLogAnomalyDetector GetLogFields GetLogGroupFields GetLogObject GetLogRecord GetLookupTable GetQueryResults GetScheduledQuery GetScheduledQueryHistory GetStorageTierPolicy GetTransformer ListAggregateLogGroupSummaries ListAnomalies ListIntegrations ListLogAnomalyDetectors ListLogGroups ListLogGroupsForQuery ListScheduledQueries ListSourcesForS3TableIntegration ListSyslogConfigurations PutAccountPolicy PutBearerTokenAuthentication PutDataProtectionPolicy PutDeliveryDestination PutDeliveryDestinationPolicy PutDeliverySource PutDestination PutDestinationPolicy PutIndexPolicy PutIntegration PutLogGroupDeletionProtection PutMetricFilter PutQueryDefinition PutResourcePolicy PutStorageTierPolicy PutSubscriptionFilter PutSyslogConfiguration PutTransformer StartLiveTail StartQuery StopQuery TestTransformer UpdateAnomaly UpdateDeliveryConfiguration UpdateLogAnomalyDetector UpdateLookupTable UpdateScheduledQuery'.split()
+    'AssociateKmsKey AssociateSourceToS3TableIntegration CancelExportTask CancelImportTask CreateDelivery CreateExportTask CreateImportTask CreateLogAnomalyDetector CreateLookupTable CreateScheduledQuery DeleteAccountPolicy DeleteDataProtectionPolicy DeleteDelivery DeleteDeliveryDestination DeleteDeliveryDestinationPolicy DeleteDeliverySource DeleteDestination DeleteIndexPolicy DeleteIntegration DeleteLogAnomalyDetector DeleteLookupTable DeleteMetricFilter DeleteQueryDefinition DeleteResourcePolicy DeleteScheduledQuery DeleteSubscriptionFilter DeleteSyslogConfiguration DeleteTransformer DescribeAccountPolicies DescribeConfigurationTemplates DescribeDeliveries DescribeDeliveryDestinations DescribeDeliverySources DescribeDestinations DescribeExportTasks DescribeFieldIndexes DescribeImportTaskBatches DescribeImportTasks DescribeIndexPolicies DescribeLookupTables DescribeQueries DescribeQueryDefinitions DescribeResourcePolicies DisassociateKmsKey DisassociateSourceFromS3TableIntegration GetDataProtectionPolicy GetDelivery GetDeliveryDestination GetDeliveryDestinationPolicy GetDeliverySource GetIntegration GetLogAnomalyDetector GetLogFields GetLogGroupFields GetLogObject GetLogRecord GetLookupTable GetQueryResults GetScheduledQuery GetScheduledQueryHistory GetStorageTierPolicy GetTransformer ListAggregateLogGroupSummaries ListAnomalies ListIntegrations ListLogAnomalyDetectors ListLogGroups ListLogGroupsForQuery ListScheduledQueries ListSourcesForS3TableIntegration ListSyslogConfigurations PutAccountPolicy PutBearerTokenAuthentication PutDataProtectionPolicy PutDeliveryDestination PutDeliveryDestinationPolicy PutDeliverySource PutDestination PutDestinationPolicy PutIndexPolicy PutIntegration PutLogGroupDeletionProtection PutMetricFilter PutQueryDefinition PutResourcePolicy PutStorageTierPolicy PutSubscriptionFilter PutSyslogConfiguration PutTransformer StartQuery StopQuery TestTransformer UpdateAnomaly UpdateDeliveryConfiguration UpdateLogAnomalyDetector UpdateLookupTable UpdateScheduledQuery'.split()
 )

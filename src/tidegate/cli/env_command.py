@@ -35,6 +35,7 @@ def command(state_dir: Path | None, role: str | None, unset: bool) -> None:
         "AWS_DEFAULT_REGION": target.region,
         "AWS_ACCESS_KEY_ID": target.access_key,
         "AWS_SECRET_ACCESS_KEY": target.secret_key,
+        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",  # StartLiveTail would go to a host of its own, stream-<this one>
     }
     if unset:
         for name in (*exports, "AWS_SESSION_TOKEN"):

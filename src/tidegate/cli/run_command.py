@@ -12,9 +12,10 @@ import click
 from rich.console import Console
 
 from tidegate.api import ecs
-from tidegate.cli import logs_command
 from tidegate.cli.client import Client
 from tidegate.cli.definition import RunOptions, plan_definition
+from tidegate.cli.log_streams import Choice, find_streams, read_on
+from tidegate.cli.logs_command import show
 from tidegate.cli.ports import Port, PortType
 from tidegate.cli.subnets import default_subnets
 from tidegate.cli.target import Target, find_target, state_option
@@ -121,10 +122,10 @@ def _report(task: ecs.Task, ports: Sequence[Port]) -> None:
 
 def _attach(client: Client, cluster: str, task: ecs.Task) -> int:
     """Show the output until the task ends; the exit code of its container, or NEVER_RAN."""
-    streams = logs_command.find_streams(client, task, None)
+    streams = find_streams(client, task, None)
     while True:
         (now,) = describe(client, cluster, [task.task_arn or ""])
-        logs_command.show(logs_command.read_once(client, streams), timestamps=False, with_container=False)
+        show(read_on(client, streams, Choice()), timestamps=False, with_container=False)
         if now.last_status == "STOPPED":
             break
         time.sleep(POLL_SECONDS)

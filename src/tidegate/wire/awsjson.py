@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from tidegate.api.shape import Operation, ServiceError, Shape
+from tidegate.wire.eventstream import JsonEvents
 from tidegate.wire.streaming import EventWriter
 from tidegate.wire.validation import WireError, explain
 
@@ -26,7 +27,7 @@ class AwsJson:
     """Requests and answers of one service."""
 
     errors = ERROR_CODES
-    events: EventWriter | None = None
+    events: EventWriter | None = JsonEvents()
 
     def __init__(self, service: str, operations: tuple[Operation, ...], version: str = "1.1") -> None:
         self._service = service

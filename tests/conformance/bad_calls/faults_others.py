@@ -89,6 +89,12 @@ def _event_faults() -> Iterator[Fault]:
     for pattern in patterns:
         yield Fault("FilterLogEvents", {"filterPattern": pattern}, INVALID)
         yield Fault("TestMetricFilter", {"filterPattern": pattern}, INVALID)
+        yield Fault("StartLiveTail", {"logEventFilterPattern": pattern}, INVALID)
+    for arn in (*BAD_ARNS, "/app/web", f"{LOGS}:log-group:/app/web:*"):
+        yield Fault("StartLiveTail", {"logGroupIdentifiers": [arn]}, "*")
+    yield Fault("StartLiveTail", {"logStreamNames": ["one"], "logStreamNamePrefixes": ["o"]}, INVALID)
+    groups = [f"{LOGS}:log-group:{name}" for name in ("/app/web", "/app/kept")]
+    yield Fault("StartLiveTail", {"logGroupIdentifiers": groups}, INVALID)
 
 
 def ec2_faults() -> Iterator[Fault]:

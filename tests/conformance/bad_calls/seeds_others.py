@@ -56,6 +56,14 @@ LOGS_SEEDS: Mapping[str, tuple[Seed, ...]] = {
         },
         lambda _: {"logGroupIdentifier": GROUP_ARN, "logStreamNamePrefix": "o"},
     ),
+    "StartLiveTail": (
+        lambda _: {
+            "logGroupIdentifiers": [GROUP_ARN],
+            "logStreamNamePrefixes": ["o"],
+            "logEventFilterPattern": "line",
+        },
+        lambda _: {"logGroupIdentifiers": [GROUP_ARN], "logStreamNames": ["one"]},
+    ),
     "PutRetentionPolicy": (lambda _: {**GROUP, "retentionInDays": 7},),
     "DeleteRetentionPolicy": (lambda _: GROUP,),
     "TagResource": (lambda _: {"resourceArn": GROUP_ARN, "tags": {"c": "d"}},),

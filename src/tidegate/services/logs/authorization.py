@@ -36,6 +36,11 @@ def _stream(ask: Ask, request: Any) -> Iterable[str]:
     return tuple(f"{group}{request.log_stream_name}" for group in _group(ask, request))
 
 
+def _tailed(ask: Ask, request: logs.StartLiveTailRequest) -> Iterable[str]:
+    names = (parse_identifier(ask.ctx, each) for each in request.log_group_identifiers)
+    return tuple(f"{group_arn(ask.ctx, name)}{_STREAM}" for name in names)
+
+
 def _metric_filters(ask: Ask, request: logs.DescribeMetricFiltersRequest) -> Iterable[str]:
     return _group(ask, request) if request.log_group_name else _any_group(ask, request)
 
@@ -69,6 +74,7 @@ TABLE = Table(
         "PutLogEvents": _ON_STREAM,
         "GetLogEvents": _ON_STREAM,
         "FilterLogEvents": _ON_GROUP,
+        "StartLiveTail": Row(_tailed),
         "PutRetentionPolicy": _ON_GROUP,
         "DeleteRetentionPolicy": _ON_GROUP,
         "TagResource": Row(_tagged),

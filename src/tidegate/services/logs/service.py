@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 from tidegate.api import logs
 from tidegate.services.logs.filters import Filters
 from tidegate.services.logs.groups import LogGroups
+from tidegate.services.logs.live_tail import LiveTail
 from tidegate.services.logs.put import PutEvents
 from tidegate.services.logs.read import ReadEvents
 from tidegate.services.logs.streams import LogStreams
@@ -45,6 +46,8 @@ class Logs:
         reader = ReadEvents(store, events, now)
         self.get_log_events = _answered(reader.get_log_events)
         self.filter_log_events = _answered(reader.filter_log_events)
+
+        self.start_live_tail = LiveTail(store, events).start_live_tail
 
         tags = ResourceTags(store)
         self.tag_resource = tags.tag_resource

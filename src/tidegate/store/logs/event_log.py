@@ -29,6 +29,7 @@ from tidegate.store.logs.files import FileCache, sync_paths
 from tidegate.store.logs.merge import Found, Window, merge
 from tidegate.store.logs.segment import Segment
 from tidegate.store.logs.stream import Batch, StreamLog, Summary
+from tidegate.store.logs.tap import Tap
 from tidegate.store.ownership import ensure_private_directory
 
 SEGMENT_BYTES: Final = 16 * 1024 * 1024
@@ -70,12 +71,15 @@ class EventLog:
         self._lock = threading.Lock()
         self._streams: OrderedDict[str, _Open] = OrderedDict()
         self._summaries: dict[str, Summary] = {}
+        self._taps: tuple[Tap, ...] = ()
 
     def append(self, stream: str, batch: Batch) -> None:
         """Store a batch, whole or not at all. Raises StoreUnavailable: the disk is full or broken; try again later."""
         with self._opened(stream) as log:
-            log.append(batch)
+            is_new = log.append(batch)
             self._summaries.pop(stream, None)
+        for tap in self._taps if is_new else ():
+            tap.offer(stream, batch)
 
     def offset(self, stream: str, source: str) -> int:
         """How far into `source` the stream's events reach; 0 if it has none of it. Raises OSError."""
@@ -99,6 +103,18 @@ class EventLog:
         """
         wanted = [stream for stream in streams if self._may_have(stream, window)]
         return merge([(stream, self._segments(stream)) for stream in wanted], window, is_backward=is_backward)
+
+    @contextmanager
+    def tap(self, capacity: int) -> Iterator[Tap]:
+        """What is appended while inside, to any stream; see `Tap`."""
+        tap = Tap(capacity)
+        with self._lock:
+            self._taps = (*self._taps, tap)
+        try:
+            yield tap
+        finally:
+            with self._lock:
+                self._taps = tuple(other for other in self._taps if other is not tap)
 
     def expire(self, stream: str, before_ms: int) -> None:
         """Delete the files that hold nothing as new as `before_ms`; newer files may go on holding older events."""

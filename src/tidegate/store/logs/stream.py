@@ -57,14 +57,14 @@ class StreamLog:
         """How far `source` has been stored."""
         return self.segments[-1].sources.get(source, 0) if self.segments else 0
 
-    def append(self, batch: Batch) -> None:
+    def append(self, batch: Batch) -> bool:
         """
-        Store a batch. One that a source has already got stored (its offset was reached) is left out.
+        Store a batch. One that a source has already got stored (its offset was reached) is left out: False.
 
         Raises StoreUnavailable, and then nothing of the batch is kept.
         """
         if batch.source and batch.offset <= self.offset(batch.source):
-            return
+            return False
         segment = self._writable()
         first = segment.next_number
         data = encode_frame(
@@ -79,6 +79,7 @@ class StreamLog:
         count = len(batch.timestamps)
         frame = Frame(len(data), count, low, high, batch.ingestion_ms, first, batch.source, batch.offset)
         segment.append(data, frame)
+        return True
 
     def summary(self) -> Summary:
         """Times and bytes of what is kept."""
