@@ -19,6 +19,7 @@ from tidegate.server.statedir import DEFAULT_STATE_DIRECTORY
 @click.option("--account-id", default="000000000000", show_default=True, help="For a new state directory.")
 @click.option("--vpc-cidr", help="The VPC's range, /16 to /24, for a new state directory. [default: a free /16]")
 @click.option("--insecure-no-auth", is_flag=True, help="Accept requests without a signature; on loopback only.")
+@click.option("--tasks-may-call-api", is_flag=True, help="Tasks reach this API, as their roles. See the how-to guide.")
 @click.option("--insecure-registry", multiple=True, metavar="HOST[:PORT]", help="Pull over plain HTTP from here.")
 @click.option(
     "--s3-root",

@@ -31,6 +31,8 @@ class Config:
     vpc_cidr: str | None = None
     insecure_no_auth: bool = False
     insecure_registry: tuple[str, ...] = ()
+    tasks_may_call_api: bool = False
+    """Tasks reach this server's API at 169.254.170.2:4566, with the credentials of their roles."""
     strict_capacity: bool = False
     strict_iam: bool = False
     """Roles that nobody has created are not made."""
@@ -59,6 +61,11 @@ class Config:
             raise ConfigError(
                 f"cannot listen on {self.address} with --insecure-no-auth: without signatures anybody who reaches the "
                 "port controls this host. Listen on 127.0.0.1, or leave signatures on"
+            )
+        if self.insecure_no_auth and self.tasks_may_call_api:
+            raise ConfigError(
+                "cannot use --tasks-may-call-api with --insecure-no-auth: without signatures every task would control "
+                "this host. Leave signatures on"
             )
         if not re.fullmatch(r"\d{12}", self.account_id):
             raise ConfigError(f"cannot use account id `{self.account_id}`: it has to be 12 digits")

@@ -21,6 +21,8 @@ from tidegate.node.runtime.probe import NoRuntime, find_toolchain
 from tidegate.node.runtime.toolchain import Kind, find_program
 from tidegate.node.volume.probe import choose_scratch
 from tidegate.node.volume.scratch import ScratchKind
+from tidegate.server.doctor_host import read_connections, read_forwarding, read_security_modules
+from tidegate.server.doctor_trial import try_a_container
 
 State = Literal["ok", "warning", "missing"]
 
@@ -47,8 +49,15 @@ def examine(state_directory: Path) -> Iterator[Finding]:
     for check in (_user, _kernel, _cgroups, _overlay, _erofs):
         yield check()
     yield from _runtimes()
+    yield from _trial()
     for check in (_supervisor, _init, _nftables, _skopeo, _kvm, _memory):
         yield check()
+    for subject, said in (
+        ("forwarding", read_forwarding()),
+        ("connections", read_connections()),
+        ("LSM", read_security_modules()),
+    ):
+        yield Finding(subject, "ok" if said.is_well else "warning", said.found, said.remedy)
     yield _disk(state_directory)
     yield _scratch(state_directory)
 
@@ -110,6 +119,19 @@ def _runtimes() -> Iterator[Finding]:
             )
         else:
             yield Finding(kind, "ok", found[kind] or "found")
+
+
+def _trial() -> Iterator[Finding]:
+    if os.geteuid() != 0:
+        yield Finding("trial", "warning", "not tried: it takes root", "run tidegate doctor as root")
+        return
+    works, refused = try_a_container()
+    for reason in refused if works else ():
+        yield Finding("trial", "warning", reason, f"{works} is used instead")
+    if works:
+        yield Finding("trial", "ok", f"a container starts and ends with {works}")
+    else:
+        yield Finding("trial", "missing", "; ".join(refused), "see the lines above")
 
 
 def _supervisor() -> Finding:

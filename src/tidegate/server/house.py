@@ -38,6 +38,7 @@ from tidegate.node.agent.parts import Parts
 from tidegate.node.agent.permission import PermittedEnvironment
 from tidegate.node.agent.recorder import Recorder
 from tidegate.node.agent.secrets import SecretEnvironment
+from tidegate.node.endpoint.api_environment import ApiEnvironment
 from tidegate.node.endpoint.credentials import CredentialsIds, read_node_key
 from tidegate.node.endpoint.environment import EndpointEnvironment
 from tidegate.node.image.login import remove_logins
@@ -223,7 +224,7 @@ async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
     registries = RegistryOptions(login_directory=state.runtime, insecure_registries=frozenset(config.insecure_registry))
     images = ImageStore(state.images, registries=registries)
     (vpc,) = control.store.select(Vpc)
-    network = BridgeNetwork(state.instance, state.network, vpc.cidr)
+    network = BridgeNetwork(state.instance, state.network, vpc.cidr, offers_api=config.tasks_may_call_api)
     sink: LogSink = control.logs.sink
     output = OutputReader(sink)
     host = read_host_facts(found.tools, mounts)
@@ -233,8 +234,9 @@ async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
     objects = ExecutionObjects(ObjectDirectory(config.s3_root or state.objects), control.authorizer)
     credentials = CredentialsIds(read_node_key(state.endpoint_key))
     permitted = PermittedEnvironment(ExecutionLaunch(control.store, control.authorizer))
+    offered = (ApiEnvironment(),) if config.tasks_may_call_api else ()
     defined = (FileEnvironment(objects), DefinedEnvironment(), SecretEnvironment(secrets))
-    environment = CombinedEnvironment(permitted, *defined, EndpointEnvironment(credentials))
+    environment = CombinedEnvironment(permitted, *offered, *defined, EndpointEnvironment(credentials))
     parts = Parts(
         *(runtime, images, network, cgroups, volumes, launcher, environment, output, sink),
         recorder=Recorder(BlackBoxes(state.node / "black-boxes")),

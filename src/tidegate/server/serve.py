@@ -8,7 +8,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
 import structlog
@@ -43,6 +44,8 @@ from tidegate.wire.routing import Service, serve_with
 
 log = structlog.get_logger()
 
+TASK_LIMITS = Limits(most=512, most_of_one_address=32)
+
 
 def serve(config: Config) -> None:
     """Run until SIGINT or SIGTERM. Raises ConfigError."""
@@ -64,11 +67,23 @@ async def _serve(config: Config, listener: socket.socket) -> None:
     async with open_house(config, pick_cidr) as house:
         app = application(config, house)
         endpoint = _endpoint(listener)
-        async with serving(Entrance(app, house.tickets, house.node.engine), listener, Limits()):
+        async with AsyncExitStack() as stack:
+            entrance = Entrance(app, house.tickets, house.node.engine)
+            await stack.enter_async_context(serving(entrance, listener, Limits()))
+            if config.tasks_may_call_api:
+                await stack.enter_async_context(_serving_tasks(config, house))
             _announce(house, endpoint)
             log.info("ready", endpoint=endpoint, ms=round((time.perf_counter() - began) * 1000))
             await _wait_for_signal()
             log.info("ending; tasks go on without me")
+
+
+@asynccontextmanager
+async def _serving_tasks(config: Config, house: House) -> AsyncIterator[None]:
+    """The API for tasks: connections and memory of their own, so that they keep nobody else waiting."""
+    with house.node.network.listen_for_api() as listener:
+        async with serving(application(config, house), listener, TASK_LIMITS):
+            yield
 
 
 def application(config: Config, house: House) -> Application:

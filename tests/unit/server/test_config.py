@@ -18,6 +18,7 @@ from tidegate.server.config import Config, ConfigError
         ({"account_id": "12"}, "it has to be 12 digits"),
         ({"keep_stopped_seconds": 59}, "from 1m to 90d"),
         ({"keep_stopped_seconds": 91 * 86_400}, "from 1m to 90d"),
+        ({"insecure_no_auth": True, "tasks_may_call_api": True}, "every task would control"),
         ({"region": "mars"}, "it has to look like us-east-1"),
         ({"vpc_cidr": "8.8.0.0/16"}, "private"),
         ({"vpc_cidr": "10.0.0.1/16"}, "host bits"),

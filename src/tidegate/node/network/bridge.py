@@ -19,7 +19,7 @@ import anyio
 import anyio.to_thread
 
 from tidegate.model.spec import NetworkSpec, SecurityGroupSpec
-from tidegate.node.network.names import Names
+from tidegate.node.network.names import API_PORT, ENDPOINT_PORT, Names
 from tidegate.node.network.resolver import find_resolvers
 from tidegate.node.network.wiring import Wiring
 
@@ -33,7 +33,8 @@ class BridgeNetwork:
     directory: on the host's mount namespace (or below a shared mount), so that what is bound there outlives the
     process. instance: eight lower-case hex digits, unique on the host. cidr: all addresses that tasks may get (see
     `ranges.pick_cidr`). resolvers: the name servers that tasks may ask; by default the host's own, read anew by
-    `reconcile_host_firewall`. pool_size: namespaces kept ready.
+    `reconcile_host_firewall`. pool_size: namespaces kept ready. offers_api: tasks may call a second port of the
+    endpoint's address, see `listen_for_api`.
     """
 
     def __init__(
@@ -44,9 +45,11 @@ class BridgeNetwork:
         *,
         resolvers: tuple[str, ...] | None = None,
         pool_size: int = 8,
+        offers_api: bool = False,
     ) -> None:
+        ports = (ENDPOINT_PORT, API_PORT) if offers_api else (ENDPOINT_PORT,)
         find = find_resolvers if resolvers is None else lambda: resolvers
-        self._wiring = Wiring(Names(instance), directory, cidr, find, pool_size)
+        self._wiring = Wiring(Names(instance), directory, cidr, find, pool_size, ports)
         self._turn: anyio.CapacityLimiter | None = None
 
     async def open(self) -> None:
@@ -55,7 +58,11 @@ class BridgeNetwork:
 
     def listen_to_tasks(self) -> socket.socket:
         """A socket that listens at 169.254.170.2:80 to these tasks and to nobody else; for the taking, once open."""
-        return self._wiring.endpoint.listener.dup()
+        return self._wiring.endpoint.listeners[ENDPOINT_PORT].dup()
+
+    def listen_for_api(self) -> socket.socket:
+        """The same at 169.254.170.2:4566, with `offers_api`."""
+        return self._wiring.endpoint.listeners[API_PORT].dup()
 
     async def attach(self, task: str, spec: NetworkSpec) -> Path:
         """See Network. Raises PortInUse, NetworkFailure (also: the task is attached with another specification)."""

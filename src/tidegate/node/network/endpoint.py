@@ -13,14 +13,14 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.kernel import links, syscalls
 from tidegate.kernel.netlink import Message, Netlink
-from tidegate.node.network.names import ENDPOINT_ADDRESS, ENDPOINT_PORT, Names
+from tidegate.node.network.names import ENDPOINT_ADDRESS, Names
 from tidegate.node.network.sandbox import INTERFACE
 
 BACKLOG = 256
@@ -31,9 +31,11 @@ _NO_IPV6 = Path("/proc/sys/net/ipv6/conf/default/disable_ipv6")
 
 @dataclass(frozen=True, slots=True)
 class EndpointSite:
-    """listener: to be copied. inside: a socket to configure the namespace by; link: its interface."""
+    """
+    listeners: to be copied, by port. inside: a socket to configure the namespace by; link: its interface.
+    """
 
-    listener: socket.socket
+    listeners: Mapping[int, socket.socket]
     inside: Netlink
     link: int
 
@@ -47,18 +49,19 @@ class EndpointSite:
 
     def close(self) -> None:
         """Let go of the namespace; copies of the listener, and connections that they accepted, keep it a while."""
-        self.listener.close()
+        for listener in self.listeners.values():
+            listener.close()
         self.inside.close()
 
 
-def open_endpoint(names: Names, bridge: int, mtu: int, cidr: str) -> EndpointSite:
+def open_endpoint(names: Names, bridge: int, mtu: int, cidr: str, ports: Sequence[int]) -> EndpointSite:
     """Make it anew, in place of what a process before us may have left. Blocks. Raises OSError."""
     # On a thread that ends with it: whoever enters a namespace does nothing else afterwards.
     with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(_make, names, bridge, mtu, cidr).result()
+        return thread.submit(_make, names, bridge, mtu, cidr, ports).result()
 
 
-def _make(names: Names, bridge: int, mtu: int, cidr: str) -> EndpointSite:
+def _make(names: Names, bridge: int, mtu: int, cidr: str, ports: Sequence[int]) -> EndpointSite:
     with contextlib.ExitStack() as undo:
         outside = undo.enter_context(contextlib.closing(Netlink()))
         outside.run([links.remove_link(names.endpoint)])
@@ -77,10 +80,13 @@ def _make(names: Names, bridge: int, mtu: int, cidr: str) -> EndpointSite:
         outside.run(plan_port(names, ends[0].index))
         inside.run(plan_namespace(names, ends[1].index, cidr))
         _FORWARDING.write_text("0")  # new namespaces start with the host's setting
-        listener = socket.create_server((ENDPOINT_ADDRESS, ENDPOINT_PORT), backlog=BACKLOG)
-        listener.setblocking(False)
+        listeners = {}
+        for port in ports:
+            listeners[port] = socket.create_server((ENDPOINT_ADDRESS, port), backlog=BACKLOG)
+            on_failure.callback(listeners[port].close)
+            listeners[port].setblocking(False)
         on_failure.pop_all()
-        return EndpointSite(listener, inside, ends[1].index)
+        return EndpointSite(listeners, inside, ends[1].index)
 
 
 def plan_port(names: Names, index: int) -> list[Message]:

@@ -68,7 +68,11 @@ def plan_tables(names: Names, surroundings: Surroundings, state: State) -> str:
     """Replace both tables by new ones with everything in `state`."""
     empty = State()
     groups = empty.with_groups(state.groups)
-    parts = [render_bridge_table(names), render_inet_table(names, surroundings), _plan_change(names, empty, groups)]
+    parts = [
+        render_bridge_table(names, surroundings),
+        render_inet_table(names, surroundings),
+        _plan_change(names, empty, groups),
+    ]
     for attachment in state.attachments.values():
         following = groups.with_task(attachment)
         parts.append(plan_attach(names, groups, attachment))

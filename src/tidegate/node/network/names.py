@@ -11,6 +11,8 @@ BRIDGE_PREFIX = "tg-"
 ENDPOINT_ADDRESS = "169.254.170.2"
 """Where AWS's clients look for metadata and credentials inside a task."""
 ENDPOINT_PORT = 80
+API_PORT = 4566
+"""Of the endpoint's address: where tasks find the server's API, where they may."""
 _INSTANCE = re.compile(r"[0-9a-f]{8}")
 _TASK = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 

@@ -19,11 +19,20 @@ How many connections a task may have begun at a time: the kernel's table is the 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the host adds: cidr, all tasks' range; uplinks, the interfaces with a default route."""
+    """
+    What the host adds: cidr, all tasks' range; uplinks, the interfaces with a default route; endpoint_ports, what tasks
+    may call at the endpoint's address.
+    """
 
     cidr: str
     uplinks: tuple[str, ...] = ()
     resolvers: tuple[str, ...] = ()
+    endpoint_ports: tuple[int, ...] = (ENDPOINT_PORT,)
+
+    @property
+    def called(self) -> str:
+        """The endpoint's ports as nft writes them."""
+        return f"{{ {', '.join(map(str, self.endpoint_ports))} }}"
 
 
 def render_inet_table(names: Names, surroundings: Surroundings) -> str:
@@ -41,11 +50,11 @@ table inet {names.table} {{
     map ingress {{ type ipv4_addr : verdict; }}
     map published {{ type ipv4_addr . inet_proto . inet_service : verdict; }}
     map published_everywhere {{ type inet_proto . inet_service : verdict; }}
-{_ERROR}{_render_filter(bridge)}{_render_translation(bridge, surroundings.cidr)}}}
+{_ERROR}{_render_filter(bridge, surroundings.called)}{_render_translation(bridge, surroundings.cidr)}}}
 """
 
 
-def render_bridge_table(names: Names) -> str:
+def render_bridge_table(names: Names, surroundings: Surroundings) -> str:
     """
     Who may send what from which port; replaces the table if it is there.
 
@@ -71,7 +80,7 @@ table bridge {names.table} {{
         ether daddr != {names.endpoint_mac} drop
         ip daddr != {ENDPOINT_ADDRESS} drop
         meta l4proto != tcp drop
-        tcp dport != {ENDPOINT_PORT} drop
+        tcp dport != {surroundings.called} drop
         tcp flags & (fin | syn | rst | ack) == syn update @endpoint_calls {{ ip saddr {CALLS} }} drop
         update @endpoint_frames {{ ip saddr {FRAMES} }} drop
         accept
@@ -100,7 +109,7 @@ _ERROR = """\
 """Of an error about a connection, from a task: it goes on if the task is one of the connection's ends."""
 
 
-def _render_filter(bridge: str) -> str:
+def _render_filter(bridge: str, called: str) -> str:
     return f"""\
     chain raw {{
         type filter hook prerouting priority -300; policy accept;
@@ -121,8 +130,8 @@ def _render_filter(bridge: str) -> str:
     chain forward {{
         type filter hook forward priority 0; policy accept;
         iifname != {bridge} oifname != {bridge} accept
-        iifname {bridge} oifname {bridge} ip daddr {ENDPOINT_ADDRESS} tcp dport {ENDPOINT_PORT} accept
-        iifname {bridge} oifname {bridge} ip saddr {ENDPOINT_ADDRESS} tcp sport {ENDPOINT_PORT} accept
+        iifname {bridge} oifname {bridge} ip daddr {ENDPOINT_ADDRESS} tcp dport {called} accept
+        iifname {bridge} oifname {bridge} ip saddr {ENDPOINT_ADDRESS} tcp sport {called} accept
         iifname {bridge} ct state related jump error
         ct state vmap {{ established : accept, related : accept, invalid : drop }}
         iifname {bridge} jump from_task

@@ -40,10 +40,17 @@ class Wiring:
     """What exists on the host for one server's tasks."""
 
     def __init__(
-        self, names: Names, directory: Path, cidr: str, resolvers: Callable[[], tuple[str, ...]], pool_size: int
+        self,
+        names: Names,
+        directory: Path,
+        cidr: str,
+        resolvers: Callable[[], tuple[str, ...]],
+        pool_size: int,
+        endpoint_ports: tuple[int, ...],
     ) -> None:
         """resolvers: the name servers that tasks may ask, read anew each time the host is looked at."""
         self._names, self._cidr, self._resolvers, self._pool_size = names, cidr, resolvers, pool_size
+        self._endpoint_ports = endpoint_ports
         self._records = Records(directory)
         self._state = firewall.State()
         self._ports: dict[str, ReservedPorts] = {}
@@ -74,7 +81,9 @@ class Wiring:
             self._netlink, self._nftables = Netlink(), Nftables()
             try:
                 self._bridge = self._ensure_bridge()
-                self._endpoint = open_endpoint(self._names, self._bridge.index, self._bridge.mtu, self._cidr)
+                self._endpoint = open_endpoint(
+                    self._names, self._bridge.index, self._bridge.mtu, self._cidr, self._endpoint_ports
+                )
                 self._adopt()
                 self._flows.open({each.spec.address for each in self._state.attachments.values()})
                 self.reconcile_host_firewall()
@@ -190,7 +199,7 @@ class Wiring:
     def _surroundings(self) -> Surroundings:
         names = {link.index: link.name for link in self._netlink.links()}
         uplinks = sorted({names[route.link] for route in self._default_routes() if route.link in names})
-        return Surroundings(self._cidr, tuple(uplinks), self._resolvers())
+        return Surroundings(self._cidr, tuple(uplinks), self._resolvers(), self._endpoint_ports)
 
     def _adopt(self) -> None:
         """Keep the attachments that are whole, take the others' remains away, and make the tables anew from that."""
