@@ -113,8 +113,12 @@ def test_a_session_of_a_role(server: ServerProcess, user: Any) -> None:
     session = client(server, "ecs", keys)
     session.list_clusters()
     assert refusal(session.list_task_definitions)[0] == "AccessDeniedException"
-    own = server.cli("env", "--role", f"{A}:role/lister").stdout
-    assert "export AWS_SESSION_TOKEN=" in own
+    for named in (f"{A}:role/lister", "lister"):
+        assert "export AWS_SESSION_TOKEN=" in server.cli("env", "--role", named).stdout
+    untrusting = json.loads(trust)["Statement"][0] | {"Principal": {"Service": "ecs-tasks.amazonaws.com"}}
+    iam.update_assume_role_policy(RoleName="lister", PolicyDocument=document(untrusting))
+    told = server.cli("env", "--role", "lister", check=False)
+    assert (told.returncode, "trust policy has to name this account" in told.stderr) == (1, True)
     iam.delete_role_policy(RoleName="lister", PolicyName="p")
     iam.delete_role(RoleName="lister")
     assert refusal(session.list_clusters)[0] == "UnrecognizedClientException"

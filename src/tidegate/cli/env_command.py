@@ -53,7 +53,15 @@ def _assume(target: Target, role: str) -> dict[str, str]:
     """The variables of a session of the role, which is named for whoever runs this."""
     arn = role if role.startswith("arn:") else _find_arn(target, role)
     session = re.sub(r"[^\w+=,.@-]", "-", f"tidegate-{getpass.getuser()}", flags=re.ASCII)[:64]
-    answer = call_query(target, sts, "AssumeRole", {"RoleArn": arn, "RoleSessionName": session})
+    try:
+        answer = call_query(target, sts, "AssumeRole", {"RoleArn": arn, "RoleSessionName": session})
+    except click.ClickException as error:
+        if "AccessDenied" in error.message:
+            error.message += (
+                ". Its trust policy has to name this account as an AWS principal; change it with "
+                "`aws iam update-assume-role-policy`"
+            )
+        raise
     return {
         "AWS_ACCESS_KEY_ID": answer.findtext(".//AccessKeyId", ""),
         "AWS_SECRET_ACCESS_KEY": answer.findtext(".//SecretAccessKey", ""),
