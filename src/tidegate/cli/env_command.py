@@ -56,12 +56,12 @@ def _assume(target: Target, role: str) -> dict[str, str]:
     try:
         answer = call_query(target, sts, "AssumeRole", {"RoleArn": arn, "RoleSessionName": session})
     except click.ClickException as error:
-        if "AccessDenied" in error.message:
-            error.message += (
-                ". Its trust policy has to name this account as an AWS principal; change it with "
-                "`aws iam update-assume-role-policy`"
-            )
-        raise
+        if "AccessDenied" not in error.message:
+            raise
+        raise click.ClickException(
+            f"{error.message}. Its trust policy has to name this account as an AWS principal; change it with "
+            "`aws iam update-assume-role-policy`"
+        ) from error
     return {
         "AWS_ACCESS_KEY_ID": answer.findtext(".//AccessKeyId", ""),
         "AWS_SECRET_ACCESS_KEY": answer.findtext(".//SecretAccessKey", ""),
