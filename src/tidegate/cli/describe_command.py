@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
+from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
 from tidegate.api import ecs, tidegate
 from tidegate.cli.client import Client
+from tidegate.cli.console import show
 from tidegate.cli.target import find_target, state_option
 from tidegate.cli.tasks import HEALTH_STYLES, STATUS_STYLES, address, find_task, published, short_id, task_id
 from tidegate.model.task import MADE_ROLE
@@ -29,18 +30,18 @@ def command(state_dir: Path | None, task: str, cluster: str) -> None:
     found = find_task(client, cluster, task)
     request = tidegate.DescribeTimelineRequest(cluster=cluster, task=found.task_arn or "")
     timeline = client.tidegate("DescribeTimeline", request, tidegate.DescribeTimelineResponse)
-    console = Console()
-    console.print(_facts(found, timeline.waiting_reason))
-    console.print(_containers(found))
+    parts: list[RenderableType] = [_facts(found, timeline.waiting_reason), _containers(found)]
     if found.last_status == "STOPPED" or timeline.waiting_reason:
-        console.print(f"\n[dim]why:[/] tidegate why {short_id(found)}")
+        parts.append(f"\n[dim]why:[/] tidegate why {short_id(found)}")
     if timeline.phases:
-        console.print("\n[bold]Launch[/]")
-        console.print(draw_timeline(timeline.phases, found.created_at or 0, found.started_at))
+        parts += ["\n[bold]Launch[/]", draw_timeline(timeline.phases, found.created_at or 0, found.started_at)]
+    show(*parts)
 
 
 def _facts(task: ecs.Task, waiting_reason: str | None) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column()
+    table.add_column(overflow="fold")
     status = task.last_status or ""
     rows = {
         "Task": task_id(task),

@@ -6,11 +6,11 @@ import time
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from tidegate.api import tidegate
 from tidegate.cli.client import Client
+from tidegate.cli.console import show
 from tidegate.cli.target import find_target, state_option
 from tidegate.cli.tasks import ago
 
@@ -42,4 +42,4 @@ def command(state_dir: Path | None, quiet: bool) -> None:
             f"{(image.size_bytes or 0) / 1e6:.1f} MB",
             ago(time.time() - (image.created_at or time.time())),
         )
-    Console().print(table)
+    show(table)

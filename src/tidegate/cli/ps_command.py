@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from tidegate.api import ecs
 from tidegate.cli.client import Client
+from tidegate.cli.console import show
 from tidegate.cli.target import find_target, state_option
 from tidegate.cli.tasks import (
     HEALTH_STYLES,
@@ -24,8 +23,6 @@ from tidegate.cli.tasks import (
     task_id,
     why_stopped,
 )
-
-PIPE_WIDTH = 2000
 
 
 @click.command("ps")
@@ -43,8 +40,7 @@ def command(state_dir: Path | None, cluster: str, include_stopped: bool, quiet: 
     if not tasks:
         click.echo("No tasks run. Start one: tidegate run nginx:latest -p 8080:80")
         return
-    # For a pipe, a task is one line, however long.
-    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(_table(tasks, include_stopped))
+    show(_table(tasks, include_stopped))
 
 
 def _table(tasks: list[ecs.Task], with_reason: bool) -> Table:

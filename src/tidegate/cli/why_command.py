@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from tidegate.api import tidegate
 from tidegate.cli.client import ApiError, Client
+from tidegate.cli.console import show
 from tidegate.cli.target import find_target, state_option
 from tidegate.cli.tasks import find_task, short_id
 
@@ -43,10 +44,9 @@ def command(state_dir: Path | None, task: str, cluster: str, shows_all: bool, is
     if is_json:
         click.echo(msgspec.json.format(msgspec.json.encode({"explanation": told, "blackBox": box}), indent=2))
         return
-    console = Console(highlight=False)
-    console.print(render(told, short_id(found)), soft_wrap=not console.is_terminal)
+    show(render(told, short_id(found)))
     if shows_all:
-        console.print(render_box(box) if box is not None else "\nNo black box: no node has run this task.")
+        show(render_box(box) if box is not None else "\nNo black box: no node has run this task.")
 
 
 def hint(task: str, *, is_stderr: bool = False) -> None:
@@ -124,6 +124,7 @@ def _changed(file: tidegate.ChangedFile) -> Text:
 
 def _section(title: str, lines: list[RenderableType] | list[Text]) -> RenderableType:
     table = Table.grid()
+    table.add_column(overflow="fold")
     for line in lines:
         table.add_row(Padding(line, (0, 0, 0, 2)))
     return Group("", Text(title, style="bold"), table)

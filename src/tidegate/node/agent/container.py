@@ -135,7 +135,8 @@ class ContainerRun:
             return
         status = self._record.container(self.spec.name)
         was_started = status.started_at is not None
-        await self._open_log(was_started)
+        if was_started:
+            await self._open_log(was_started)
         may_be_there = self.bundle.directory.exists() and not self._record.is_of_an_earlier_boot
         found = await self._parts.runtime.recover(self.bundle) if may_be_there else None
         if found is not None or status.is_restarting:
@@ -147,6 +148,8 @@ class ContainerRun:
         else:
             self._environment = dict(await self._parts.environment.resolve(self._task, self.spec))
             self.login = await resolve_login(self._parts.secrets, self._task, self.spec)
+        if not was_started:  # not before the execution role was asked: this may create the group
+            await self._open_log(was_started)
 
     async def _open_log(self, was_started: bool) -> None:
         if self._log is None:

@@ -141,7 +141,10 @@ def mib(size_bytes: int | None) -> str:
         return "unknown"
     if size_bytes >= 1024 * _MIB:
         return f"{size_bytes / (1024 * _MIB):.3g} GiB"
-    return f"{size_bytes / _MIB:.3g} MiB" if size_bytes >= _MIB else f"{size_bytes} bytes"
+    for unit, name in ((_MIB, "MiB"), (1024, "KiB")):
+        if size_bytes >= unit:
+            return f"{size_bytes / unit:.3g} {name}"
+    return f"{size_bytes} bytes"
 
 
 def span(seconds: float) -> str:

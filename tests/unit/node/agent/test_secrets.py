@@ -11,7 +11,7 @@ from fakes.node import World
 from fakes.specs import task_spec
 from fixtures.agents import agent, is_, until
 from tidegate.model.execution import ExecutionFailure, RegistryLogin
-from tidegate.model.spec import ContainerSpec, TaskSpec
+from tidegate.model.spec import ContainerSpec, LogTarget, TaskSpec
 from tidegate.model.status import LastStatus
 from tidegate.node.agent.environment import CombinedEnvironment, DefinedEnvironment, EnvironmentUnavailable
 from tidegate.node.agent.secrets import NoSecrets, SecretEnvironment, resolve_named
@@ -154,3 +154,14 @@ def test_a_login_is_not_printed() -> None:
     """Neither its name nor its password."""
     assert "user" not in repr(RegistryLogin("user", "canary"))
     assert "canary" not in repr(RegistryLogin("user", "canary"))
+
+
+async def test_a_log_is_not_made_for_a_container_that_may_not_start(tmp_path: Path) -> None:
+    """Its role has been asked before: to create a group is one of the things that the role may be refused."""
+    world = with_vault()
+    log = LogTarget(group="/g", stream="app/1", create_group=True)
+    task = task_spec(ContainerSpec(name="app", image="sim/run", secrets={"S": "gone"}, log=log))
+    async with world.running(), agent(world, tmp_path) as node:
+        node.submit(task)
+        await until(node, task, is_(LastStatus.STOPPED))
+    assert world.streams == []
