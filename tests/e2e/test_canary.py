@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import secrets
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,10 +107,13 @@ def answers(work: Workload, tasks: list[str], definitions: list[str]) -> str:
     return str(found)
 
 
-@pytest.fixture
-def work(tmp_path: Path, busybox: Path) -> Iterator[Workload]:
-    """A server that tells all it does."""
-    server = ServerProcess(tmp_path / "state", "--verbose", "--log-format", "json").start()
+@pytest.fixture(params=["crun", "runc"])
+def work(request: pytest.FixtureRequest, tmp_path: Path, busybox: Path) -> Iterator[Workload]:
+    """A server that tells all it does; each runtime keeps copies of its own."""
+    if shutil.which(request.param) is None:
+        pytest.skip(f"needs {request.param}")
+    options = ("--verbose", "--log-format", "json", "--runtime", request.param)
+    server = ServerProcess(tmp_path / "state", *options).start()
     try:
         server.cli("image", "import", str(busybox), "--tag", "busybox")
         yield Workload(server)
