@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fakes.served import Served
-from tidegate.model.account import SecurityGroup, Subnet, Vpc
+from tidegate.model.account import AccessKey, SecurityGroup, Subnet, Vpc
+from tidegate.model.identity import Grantee, Group, InstanceProfile, ManagedPolicy, Role, User
 from tidegate.model.log import LogGroup, LogStream
 from tidegate.model.parameter import Parameter, ParameterVersion
 from tidegate.model.secret import Secret, SecretVersion, secret_version_key
@@ -16,6 +17,7 @@ def check_references(served: Served) -> None:
     _check_network(served)
     _check_logs(served)
     _check_secrets(served)
+    _check_identities(served)
 
 
 def _check_tasks(served: Served) -> None:
@@ -68,3 +70,21 @@ def _check_secrets(served: Served) -> None:
     for secret in store.select(Secret):
         for version_id in secret.stages.values():
             assert store.get(SecretVersion, secret_version_key(secret.id, version_id)) is not None
+
+
+def _check_identities(served: Served) -> None:
+    store = served.store
+    groups = {group.name.lower() for group in store.select(Group)}
+    users = {user.name.lower() for user in store.select(User)}
+    roles = {role.name.lower() for role in store.select(Role)}
+    policies = {policy.name.lower() for policy in store.select(ManagedPolicy)}
+    grantees: list[Grantee] = [*store.select(User), *store.select(Group), *store.select(Role)]
+    for grantee in grantees:
+        named = [arn for arn in (*grantee.attached, grantee.boundary) if arn and "::aws:" not in arn]
+        assert {arn.rpartition("/")[2].lower() for arn in named} <= policies
+    for user in store.select(User):
+        assert {name.lower() for name in user.groups} <= groups
+    assert {profile.role.lower() for profile in store.select(InstanceProfile) if profile.role} <= roles
+    assert {key.user.lower() for key in store.select(AccessKey) if key.user} <= users
+    for policy in store.select(ManagedPolicy):
+        assert policy.default in {version.number for version in policy.versions}

@@ -10,6 +10,7 @@ from botocore.model import OperationModel, ServiceModel
 from conformance.bad_calls.faults import Fault, name_of
 from conformance.bad_calls.faults_definitions import definition_faults
 from conformance.bad_calls.faults_ecs import ecs_faults
+from conformance.bad_calls.faults_identity import iam_faults, sts_faults
 from conformance.bad_calls.faults_others import (
     ec2_faults,
     logs_faults,
@@ -42,6 +43,8 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
     "ecs": (*definition_faults(), *ecs_faults()),
     "logs": tuple(logs_faults()),
     "ec2": tuple(ec2_faults()),
+    "iam": tuple(iam_faults()),
+    "sts": tuple(sts_faults()),
     "ssm": tuple(ssm_faults()),
     "secretsmanager": tuple(secrets_faults()),
     "tidegate": tuple(tidegate_faults()),

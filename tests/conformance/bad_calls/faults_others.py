@@ -266,4 +266,15 @@ def tidegate_faults() -> Iterator[Fault]:
     for operation in ("ImportImage", "ExportImage"):
         yield from each(operation, bad, "path", "relative", "../x", " ", "a\0", "/tmp/a\0b")
     yield from each("ImportImage", bad, "path", "/no/such/file", "/", "/etc")
-    yield from each("DescribeTimeline", "TaskNotFoundException", "task", "f" * 32)
+    for operation in ("DescribeTimeline", "DescribeBlackBox", "ExplainTask", "StartExec", "StartForward", "StartCopy"):
+        yield from each(operation, "TaskNotFoundException", "task", "f" * 32)
+        yield from each(
+            operation, "*", "task", "x", "a/b/c", " ", "arn:aws:ecs:eu-north-1:999999999999:task/a/" + "f" * 32
+        )
+    for operation in ("StartExec", "StartCopy"):
+        yield from each(operation, "*", "container", "nobody", "")
+    yield from each("StartExec", "*", "command", [], ["a\0"])
+    yield from each("StartExec", "*", "terminal", {"rows": 0, "columns": 80}, {"rows": 24, "columns": 100_000})
+    yield from each("StartCopy", "*", "path", "relative", "/a\0b")
+    for operation in ("StartExec", "StartForward", "StartCopy"):
+        yield Fault(operation, lambda world: {"task": world.stopped_task}, "*")

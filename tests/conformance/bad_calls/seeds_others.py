@@ -134,5 +134,15 @@ TIDEGATE_SEEDS: Mapping[str, tuple[Seed, ...]] = {
     "DescribeMasterKeys": (lambda _: {},),
     "StartExec": (lambda world: {"task": world.task, "cluster": "default", "container": "web", "command": ["true"]},),
     "DescribeBlackBox": (lambda world: {"task": world.stopped_task, "cluster": "default"},),
+    "StartForward": (lambda world: {"task": world.task, "cluster": "default", "port": 80},),
+    "StartCopy": (
+        lambda world: {
+            "task": world.task,
+            "cluster": "default",
+            "container": "web",
+            "direction": "OUT",
+            "path": "/etc/passwd",
+        },
+    ),
     "ExplainTask": (lambda world: {"task": world.stopped_task, "cluster": "default"},),
 }
