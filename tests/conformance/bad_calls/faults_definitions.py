@@ -285,7 +285,7 @@ def _storage_faults() -> Iterator[Fault]:
     yield both(
         {f"{where}.authorizationConfig.accessPointId": DROP, f"{where}.transitEncryption": "DISABLED"}, seed=BRIDGE
     )
-    for source in ("nobody", "", DROP):
+    for source in ("nobody", "main", "", DROP):
         value = {} if source is DROP else {"sourceContainer": source}
         yield from at(WEB_AT + ".volumesFrom", [value], seed=BRIDGE)
 
