@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import platform
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,24 @@ def test_volumes_from_a_container_that_can_not_be_made(run: Tasks, ended: Any):
     described = ended(task)
     assert described["stopCode"] == "TaskFailedToStart"
     assert "cannot reach CREATE: it did not start" in described["containers"][0]["reason"]
+
+
+def test_a_device_of_an_image_opens_nothing(
+    run: Tasks, ended: Any, lines: Any, server: ServerProcess, busybox: Path, tmp_path: Path
+):
+    """An image may bring the host's disk as a device; a container of it can neither read nor write it."""
+    number = os.stat(server.state.path).st_dev
+    device = member("disk", tarfile.BLKTYPE, devmajor=os.major(number), devminor=os.minor(number), mode=0o666)
+    image = make_image([busybox.read_bytes(), tar_of([device])])
+    server.cli("image", "import", str(write_oci_archive(image, tmp_path / "device.tar")), "--tag", "device")
+    look = "test -b /disk && echo there; dd if=/disk of=/dev/null count=1 2>&1 | head -1; echo x 2>&1 >/disk || echo no"
+    task = run(shell(look, image="device"))
+    ended(task)
+    server.cli("image", "rm", "device")
+    found = lines(task)
+    assert found[0] == "there"
+    assert "Operation not permitted" in found[1]
+    assert "no" in found
 
 
 def efs(name: str, file_system: str, **more: Any) -> dict[str, Any]:

@@ -66,7 +66,7 @@ from tidegate.server.config import Config, ConfigError
 from tidegate.server.endpoint import ControlPlane, serving_endpoint
 from tidegate.server.key_rotation import KeyRotation
 from tidegate.server.statedir import StateDirectory
-from tidegate.server.storage import make_volumes
+from tidegate.server.storage import image_limits, make_volumes
 from tidegate.services.account import ensure_account, ensure_root_key
 from tidegate.services.ecs.definitions.operations import TaskDefinitions
 from tidegate.services.execution.filesystems import TaskFileSystemRights
@@ -222,7 +222,7 @@ async def open_node(config: Config, control: Control) -> AsyncIterator[Node]:
     runtime = ConmonRuntime(found.tools, state.runtime, groups, found.spawner)
     remove_logins(state.runtime)
     registries = RegistryOptions(login_directory=state.runtime, insecure_registries=frozenset(config.insecure_registry))
-    images = ImageStore(state.images, registries=registries)
+    images = ImageStore(state.images, registries=registries, limits=image_limits(config, state))
     (vpc,) = control.store.select(Vpc)
     network = BridgeNetwork(state.instance, state.network, vpc.cidr, offers_api=config.tasks_may_call_api)
     sink: LogSink = control.logs.sink

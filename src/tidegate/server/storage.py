@@ -7,6 +7,7 @@ from functools import partial
 
 import structlog
 
+from tidegate.node.image.budget import Limits
 from tidegate.node.volume.disks import TaskDisks
 from tidegate.node.volume.efs import EfsVolumes, MountRights
 from tidegate.node.volume.efsmap import BadEfsOption, parse_efs_map
@@ -34,7 +35,17 @@ async def make_volumes(config: Config, state: StateDirectory, rights: MountRight
         raise ConfigError(f"{error}. See `tidegate doctor`") from error
     for reason in choice.refused:
         log.warning("the disks of tasks are not limited", why=reason)
-    reserve = None if config.reserve_disk is None else config.reserve_disk * MIB
+    reserve = find_reserve_bytes(config)
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     host = partial(read_host, state.scratch, reserve, memory)
     return TaskDisks(choice.scratch, DiskGuard(choice.scratch, host), efs)
+
+
+def find_reserve_bytes(config: Config) -> int | None:
+    """What was asked for; None: by the size of the disk."""
+    return None if config.reserve_disk is None else config.reserve_disk * MIB
+
+
+def image_limits(config: Config, state: StateDirectory) -> Limits:
+    """The default ones, and what images leave of the disk. Raises OSError."""
+    return Limits(reserve_bytes=read_host(state.path, find_reserve_bytes(config), 0).reserve_bytes)

@@ -18,6 +18,8 @@ class LayerRecord(msgspec.Struct, frozen=True):
     format: str
     bytes: int
     """Uncompressed."""
+    entries: int = 0
+    """0 for a layer of an older store."""
 
 
 class ImageRecord(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ import anyio
 from tidegate.node.image.blobs import Blobs
 from tidegate.node.image.images import ImageCorrupt, Progress
 from tidegate.node.image.manifest import Manifest
+from tidegate.node.image.pullbudget import PullBudget
 from tidegate.node.image.pullerrors import explain
 from tidegate.node.image.reference import Reference
 from tidegate.node.image.skopeo import Skopeo, SkopeoFailed
@@ -22,12 +23,19 @@ class Download:
     """One image; used once."""
 
     def __init__(
-        self, skopeo: Skopeo, blobs: Blobs, stage: Path, manifest: Manifest, progress: Progress | None
+        self,
+        skopeo: Skopeo,
+        blobs: Blobs,
+        stage: Path,
+        manifest: Manifest,
+        progress: Progress | None,
+        budget: PullBudget,
     ) -> None:
         self._skopeo = skopeo
         self._blobs = blobs
         self._layout = stage / "layout"
         self._progress = progress
+        self._budget = budget
         self._sizes = {layer.digest: layer.size for layer in manifest.layers}
         self._is_over = False
 
@@ -48,7 +56,7 @@ class Download:
             for digest in self._sizes:
                 group.start_soon(self._hand_over, digest, take)
             try:
-                await self._skopeo.pull(reference, self._layout, self._blobs.root, self._bytes_here)
+                await self._skopeo.pull(reference, self._layout, self._blobs.root, self._look)
             except SkopeoFailed as error:
                 failure = error
                 group.cancel_scope.cancel()
@@ -62,6 +70,11 @@ class Download:
                 raise ImageCorrupt(f"cannot pull the image: its layer {digest} did not come")
             await anyio.sleep(_POLL_SECONDS)
         await take(digest)
+
+    def _look(self) -> int:
+        here = self._bytes_here()
+        self._budget.check_progress(sum(self._sizes.values()), here)
+        return here
 
     def _bytes_here(self) -> int:
         whole = sum(size for digest, size in self._sizes.items() if self._blobs.has(digest))

@@ -16,10 +16,11 @@ import anyio
 
 from tidegate.model.image import ImageConfig
 from tidegate.node.image.blobs import Blobs
+from tidegate.node.image.budget import Limits
 from tidegate.node.image.catalog import Catalog, ImageRecord, LayerRecord
 from tidegate.node.image.document import digest_of
 from tidegate.node.image.imageconfig import OCI_CONFIG, parse_config, render_config
-from tidegate.node.image.images import ImageCorrupt
+from tidegate.node.image.images import ImageCorrupt, ImageNoSpace
 from tidegate.node.image.layers import FormatName, LayerDirectory, remove_tree
 from tidegate.node.image.manifest import Descriptor, Manifest, encode, index_digests, parse_manifest, wrong_platform
 from tidegate.node.image.workers import Unpackers
@@ -42,6 +43,7 @@ class Intake:
         layers: LayerDirectory,
         unpackers: Unpackers,
         layer_format: FormatName,
+        limits: Limits,
     ) -> None:
         self._staging = directory / "staging"
         self._catalog = catalog
@@ -49,6 +51,7 @@ class Intake:
         self._layers = layers
         self._unpackers = unpackers
         self._format = layer_format
+        self._limits = limits
         self._locks: dict[str, anyio.Lock] = {}
         self._entering = anyio.Lock()
         self._saving = anyio.Lock()
@@ -136,6 +139,7 @@ class Intake:
         found = tuple(held.unpacked[layer.digest] for layer in manifest.layers)
         if found != diff_ids:
             raise ImageCorrupt("cannot use the image: its layers are not those that its configuration names")
+        self._check_size(diff_ids)
         if architecture is not None and config.architecture != architecture:
             raise wrong_platform(architecture)
         record = ImageRecord(
@@ -218,7 +222,23 @@ class Intake:
         return aside
 
     def _layer_record(self, answer: dict[str, Any]) -> LayerRecord:
-        return LayerRecord(number=self._catalog.new_number(), format=self._format, bytes=int(answer["bytes"]))
+        return LayerRecord(
+            number=self._catalog.new_number(),
+            format=self._format,
+            bytes=int(answer["bytes"]),
+            entries=int(answer["entries"]),
+        )
+
+    def _check_size(self, layers: tuple[str, ...]) -> None:
+        records = [self._catalog.contents.layers[diff_id] for diff_id in layers]
+        size, entries = sum(record.bytes for record in records), sum(record.entries for record in records)
+        if size > self._limits.image_bytes:
+            raise ImageNoSpace(
+                f"cannot use the image: it unpacks to {size >> 20} MiB, more than the largest disk of a task: "
+                "no space left on device"
+            )
+        if entries > self._limits.image_entries:
+            raise ImageCorrupt(f"cannot use the image: it has {entries} files, more than {self._limits.image_entries}")
 
 
 def read_layout(layout: Path) -> str:

@@ -18,9 +18,10 @@ from typing import Literal, Protocol
 
 from tidegate.kernel import syscalls
 from tidegate.kernel.loop import attach_loop
+from tidegate.node.image.budget import Limits
 from tidegate.node.image.catalog import sync_directory
 from tidegate.node.image.erofs import ErofsSink
-from tidegate.node.image.layertree import LayerTree, Limits
+from tidegate.node.image.layertree import LayerTree
 
 FormatName = Literal["erofs", "directory"]
 

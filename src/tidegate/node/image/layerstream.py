@@ -81,12 +81,23 @@ class LayerStream:
     Reads ahead in a thread (decompression gives the interpreter free), hashes what passes.
 
     After `drain`: `digest` is the DiffID's 32 bytes, `size` the bytes that passed. Raises TarError where the packing is
-    broken, or gives more than `most_bytes`.
+    broken, or gives more than `most_bytes` (`refusal` says why that is too much); what `check` raises, before each
+    block of a MiB is given out.
     """
 
-    def __init__(self, source: IO[bytes], most_bytes: int, tee: Callable[[bytes], object] | None = None) -> None:
+    def __init__(
+        self,
+        source: IO[bytes],
+        most_bytes: int,
+        tee: Callable[[bytes], object] | None = None,
+        *,
+        refusal: str = "",
+        check: Callable[[], None] | None = None,
+    ) -> None:
         self.size = 0
         self._tee = tee
+        self._refusal = refusal or f"it unpacks to more than {most_bytes >> 20} MiB"
+        self._check = check
         self._hash = hashlib.sha256()
         self._most_bytes = most_bytes
         self._block = b""
@@ -144,7 +155,9 @@ class LayerStream:
         self._hash.update(item)
         self.size += len(item)
         if self.size > self._most_bytes:
-            raise TarError(f"cannot unpack the layer: it unpacks to more than {self._most_bytes >> 20} MiB")
+            raise TarError(f"cannot unpack the layer: {self._refusal}")
+        if self._check is not None:
+            self._check()
         if self._tee is not None:
             self._tee(item)
         self._block = item

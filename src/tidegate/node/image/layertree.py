@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from tidegate.node.image import tarstream
+from tidegate.node.image.budget import Limits
 from tidegate.node.image.tarstream import Entry, TarError
 
 _WHITEOUT, _WHITEOUT_META, _OPAQUE = b".wh.", b".wh..wh.", b".wh..wh..opq"
@@ -28,20 +28,6 @@ _TYPES = {
     tarstream.BLOCK_DEVICE: stat.S_IFBLK,
     tarstream.FIFO: stat.S_IFIFO,
 }
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one layer may cost. Beyond them it is refused: a bomb, or nothing that a node should hold."""
-
-    entries: int = 1_000_000
-    bytes: int = 64 << 30
-    """Unpacked, holes included."""
-    ratio: int = 500
-    """Unpacked to packed bytes, looked at beyond the first GiB."""
-    depth: int = 256
-    metadata_bytes: int = 256 << 20
-    """Names, targets of links and extended attributes: they are held in memory."""
 
 
 class Node:

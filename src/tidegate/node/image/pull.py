@@ -15,6 +15,7 @@ from tidegate.node.image.failures import image_errors
 from tidegate.node.image.images import ImageCorrupt, Progress
 from tidegate.node.image.intake import Intake, read_layout
 from tidegate.node.image.manifest import Manifest, find_variant, is_index, parse_manifest, wrong_platform
+from tidegate.node.image.pullbudget import PullBudget
 from tidegate.node.image.pullerrors import explain
 from tidegate.node.image.reference import Reference
 from tidegate.node.image.skopeo import Skopeo, SkopeoFailed
@@ -53,11 +54,14 @@ async def _fetch_manifest(skopeo: Skopeo, reference: Reference) -> bytes:
 class Puller:
     """Several images at once, up to `at_once`."""
 
-    def __init__(self, skopeo: Skopeo, catalog: Catalog, blobs: Blobs, intake: Intake, at_once: int) -> None:
+    def __init__(
+        self, skopeo: Skopeo, catalog: Catalog, blobs: Blobs, intake: Intake, at_once: int, budget: PullBudget
+    ) -> None:
         self._skopeo = skopeo
         self._catalog = catalog
         self._blobs = blobs
         self._intake = intake
+        self._budget = budget
         self._slots = anyio.CapacityLimiter(at_once)
 
     async def pull(
@@ -80,6 +84,7 @@ class Puller:
             self._catalog.name_image(str(reference), known)
             await self._intake.save()
             return known
+        self._budget.check_manifest(resolved.manifest, self._blobs.has)
         async with self._intake.work() as (stage, pins):
             digests = {layer.digest for layer in resolved.manifest.layers}
             pins.update(digests)
@@ -90,7 +95,7 @@ class Puller:
             async def take(digest: str) -> None:
                 await self._intake.unpack(digest, stage, pins)
 
-            download = Download(skopeo, self._blobs, stage, resolved.manifest, progress)
+            download = Download(skopeo, self._blobs, stage, resolved.manifest, progress, self._budget)
             await download.run(reference.with_digest(resolved.digest), take)
             manifest_digest = read_layout(stage / "layout")
             kept = parse_manifest(self._blobs.read(manifest_digest))

@@ -23,6 +23,7 @@ from tidegate.model.image import Image, ImageConfig
 from tidegate.node.image.archive import find_archive_kind
 from tidegate.node.image.archives import Archives
 from tidegate.node.image.blobs import Blobs
+from tidegate.node.image.budget import DiskRoom, Limits
 from tidegate.node.image.catalog import Catalog
 from tidegate.node.image.failures import image_errors
 from tidegate.node.image.flights import Flights
@@ -30,9 +31,9 @@ from tidegate.node.image.garbage import find_garbage
 from tidegate.node.image.images import ImageError, ImageNotFound, ImageUnreachable, Progress
 from tidegate.node.image.intake import Intake
 from tidegate.node.image.layers import FormatName, LayerDirectory, UnreadableLayer, find_format, remove_tree
-from tidegate.node.image.layertree import Limits
 from tidegate.node.image.manifest import wrong_platform
 from tidegate.node.image.pull import Puller
+from tidegate.node.image.pullbudget import PullBudget
 from tidegate.node.image.reference import parse_reference
 from tidegate.node.image.rootfs import delete_written, mount_overlay, unmount_overlay
 from tidegate.node.image.skopeo import RegistryOptions, Skopeo
@@ -79,12 +80,17 @@ class ImageStore:
             async with anyio.create_task_group() as group:
                 layer_format = await self._choose_format()
                 unpackers = Unpackers(os.cpu_count() or 1, layer_format, self._limits)
-                self._intake = Intake(self.directory, self._catalog, self._blobs, self._layers, unpackers, layer_format)
+                self._intake = Intake(
+                    self.directory, self._catalog, self._blobs, self._layers, unpackers, layer_format, self._limits
+                )
                 await anyio.to_thread.run_sync(self._intake.open)
                 self._flights: Flights[Image] = Flights(group)
                 self._repairing = anyio.Lock()
                 self._archives = Archives(self._skopeo, self._blobs, self._intake)
-                self._puller = Puller(self._skopeo, self._catalog, self._blobs, self._intake, self._pulls_at_once)
+                budget = PullBudget(self._limits, DiskRoom(self.directory, self._limits.reserve_bytes))
+                self._puller = Puller(
+                    self._skopeo, self._catalog, self._blobs, self._intake, self._pulls_at_once, budget
+                )
                 yield
                 group.cancel_scope.cancel()
         finally:

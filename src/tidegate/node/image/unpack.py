@@ -21,15 +21,14 @@ from typing import Any, BinaryIO
 
 from isal import igzip_threaded
 
+from tidegate.node.image.budget import DiskRoom, Limits
 from tidegate.node.image.erofs import ErofsSink
 from tidegate.node.image.layersink import unpack_entries
 from tidegate.node.image.layerstream import LayerStream, find_packing, open_unpacked
-from tidegate.node.image.layertree import LayerTree, Limits
+from tidegate.node.image.layertree import LayerTree
 from tidegate.node.image.tarstream import TarError, TarReader
 from tidegate.node.image.unpacked import DirectorySink
 
-_FREE_BYTES = 1 << 30
-"""What a layer may unpack to however small it is."""
 _MEMORY_BYTES = 4 << 30
 
 
@@ -41,12 +40,13 @@ def unpack_layer(
 
     `tee` gets every uncompressed byte.
     """
-    most_bytes = min(limits.bytes, max(_FREE_BYTES, blob.stat().st_size * limits.ratio))
+    most_bytes, refusal = limits.most_bytes(blob.stat().st_size)
+    room = DiskRoom(target.parent, limits.reserve_bytes)
     sink = ErofsSink(target) if layer_format == "erofs" else DirectorySink(target)
     tree = LayerTree(limits)
     try:
         with open_unpacked(blob) as source:
-            stream = LayerStream(source, most_bytes, tee)
+            stream = LayerStream(source, most_bytes, tee, refusal=refusal, check=room.check)
             try:
                 unpack_entries(TarReader(stream.read), tree, sink)
                 stream.drain()

@@ -12,8 +12,8 @@ import anyio
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from tidegate.node.image.budget import Limits
 from tidegate.node.image.images import ImageCorrupt, ImageError, ImageNoSpace
-from tidegate.node.image.layertree import Limits
 
 _COMMAND = (sys.executable, "-I", "-m", "tidegate.node.image.unpack")
 _ANSWER_BYTES = 1 << 20

@@ -48,8 +48,8 @@ class DiskGuard:
         self._kept: dict[str, int] = {}
         self._held: dict[str, int] = {}
         """What was held back last; a task that is not in it may have anything, from an earlier process of ours."""
-        self._share: int | None = None
-        """What each may write until it is looked at again; None: all that its disk holds."""
+        self._has_plenty = True
+        """The host's disk, when it was last looked at: tasks may write all that their disks hold."""
         self._trimmed_at = float("-inf")
         self._has_said_why = False
         self._lock = threading.Lock()
@@ -59,9 +59,10 @@ class DiskGuard:
         """From now on the task's images take so much of its disk. Raises OSError."""
         with self._lock:
             self._kept[task] = image_bytes
-            space = self._scratch.space(task) if self._share is not None else None
-            free = space.size_bytes - space.used_bytes if space is not None else 0
-            self._hold(task, max(image_bytes, free - (self._share or 0)))
+            if self._has_plenty:
+                self._hold(task, image_bytes)
+            else:
+                self._look()  # what each may have was found out a moment ago: others may have written since
 
     def forget(self, task: str) -> None:
         """Its disk is given back."""
@@ -91,20 +92,24 @@ class DiskGuard:
         """Until cancelled."""
         while True:
             try:
-                if self._share is not None or not self._host().has_plenty:
+                if not (self._has_plenty and self._host().has_plenty):
                     await self._tend()
             except OSError as error:  # the top of a loop
                 log.warning("cannot look after the disks of tasks; trying again", why=str(error))
-            await anyio.sleep(PLENTY_SECONDS if self._share is None else LITTLE_SECONDS)
+            await anyio.sleep(PLENTY_SECONDS if self._has_plenty else LITTLE_SECONDS)
 
     def look(self) -> None:
         """Hold back of each disk what there is to be held back now. Raises OSError."""
         with self._lock:
-            host, disks = self._host(), self._disks()
-            self._say(host.has_plenty)
-            self._share = None if host.has_plenty else headroom_bytes(host, disks) // max(1, len(disks))
-            for task, held in plan_holds(host, disks).items():
-                self._hold(task, held)
+            self._look()
+
+    def _look(self) -> None:
+        # In this order: what reaches the disk in between counts twice, and not never.
+        disks, host = self._disks(), self._host()
+        self._say(host.has_plenty)
+        self._has_plenty = host.has_plenty
+        for task, held in plan_holds(host, disks).items():
+            self._hold(task, held)
 
     async def _tend(self) -> None:
         """In a thread if it takes long."""
@@ -147,7 +152,7 @@ class DiskGuard:
         return [task for task, space in spaces.items() if space.backed_bytes - space.used_bytes > TRIM_BYTES]
 
     def _say(self, has_plenty: bool) -> None:
-        if has_plenty and self._share is not None:
+        if has_plenty and not self._has_plenty:
             log.info("the host's disk has room again: tasks may write as much as their disks hold")
-        elif not has_plenty and self._share is None:
+        elif not has_plenty and self._has_plenty:
             log.warning("the host's disk is nearly full: tasks share what is left above the reserve")

@@ -52,7 +52,7 @@ def default_reserve_bytes(size_bytes: int) -> int:
 
 def headroom_bytes(host: Host, disks: Mapping[str, Disk]) -> int:
     """What tasks together may still write: what is free, less the reserve and what they have written but in memory."""
-    pending = sum(max(0, disk.space.used_bytes - disk.space.backed_bytes) for disk in disks.values())
+    pending = sum(disk.space.pending_bytes for disk in disks.values())
     return max(0, host.free_bytes - host.reserve_bytes - pending)
 
 

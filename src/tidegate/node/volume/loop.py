@@ -126,7 +126,7 @@ class LoopScratch:
         unit = found.f_frsize
         used = (found.f_blocks - found.f_bfree) * unit
         size = found.f_blocks * unit - reserve_bytes(found.f_blocks * unit)
-        return Space(size_bytes=size, used_bytes=used, backed_bytes=backed)
+        return Space(size_bytes=size, used_bytes=used, backed_bytes=backed, dirty_bytes=self._dirty_bytes(task))
 
     def hold_back(self, task: str, size_bytes: int) -> None:
         """See the contract. By ext4's reserved clusters, which not even root gets."""
@@ -153,6 +153,13 @@ class LoopScratch:
         """See the contract."""
         for task in sorted(find_tasks(self._directory) - tasks):
             await self.remove(task)
+
+    def _dirty_bytes(self, task: str) -> int:
+        try:
+            with open(f"/sys/fs/ext4/{self._device(task)}/delayed_allocation_blocks", encoding="ascii") as file:
+                return int(file.read()) * BLOCK_BYTES
+        except OSError:  # no /sys here
+            return 0
 
     def _device(self, task: str) -> str:
         """The kernel's name of the task's loop device, e.g. loop7."""

@@ -30,7 +30,14 @@ class Space:
     used_bytes: int
     """What has been written, as the task's own file system counts it; also what is not on the disk yet."""
     backed_bytes: int
-    """What the host has already given for it; `used - backed` is still to come."""
+    """What the host has already given for it."""
+    dirty_bytes: int = 0
+    """What has been written, and is in memory only."""
+
+    @property
+    def pending_bytes(self) -> int:
+        """What the host is still to give; it may hold what was deleted meanwhile, so this is no mere difference."""
+        return max(self.used_bytes - self.backed_bytes, self.dirty_bytes)
 
 
 class Scratch(Protocol):

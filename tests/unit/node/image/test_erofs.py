@@ -22,8 +22,8 @@ from fixtures.images import files_tar, member, tar_of
 from fixtures.imagestore import find_mounts, no_mounts_left, skip_unless_root
 from tidegate.kernel import syscalls
 from tidegate.node.image import layers
+from tidegate.node.image.budget import Limits
 from tidegate.node.image.layers import FORMATS, find_format
-from tidegate.node.image.layertree import Limits
 from tidegate.node.image.unpack import unpack_layer
 
 needs_fsck = pytest.mark.skipif(shutil.which("fsck.erofs") is None, reason="needs erofs-utils")

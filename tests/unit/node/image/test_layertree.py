@@ -10,7 +10,8 @@ from collections.abc import Iterable
 import pytest
 
 from fixtures.images import member, tar_of
-from tidegate.node.image.layertree import LayerTree, Limits, Node
+from tidegate.node.image.budget import Limits
+from tidegate.node.image.layertree import LayerTree, Node
 from tidegate.node.image.tarstream import TarError, TarReader
 
 DIR, SYM, LNK, CHR = tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE

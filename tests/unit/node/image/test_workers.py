@@ -12,8 +12,8 @@ import pytest
 
 from fixtures.images import digest_of, files_tar
 from tidegate.node.image import unpack, workers
+from tidegate.node.image.budget import Limits
 from tidegate.node.image.images import ImageCorrupt, ImageError
-from tidegate.node.image.layertree import Limits
 from tidegate.node.image.workers import Unpackers
 
 pytestmark = pytest.mark.anyio

@@ -124,12 +124,13 @@ async def test_little_and_plenty_again(disks: Disks, guard: DiskGuard) -> None:
 
 
 async def test_a_task_that_comes_when_there_is_little(disks: Disks, guard: DiskGuard) -> None:
-    """It gets no more than its share from its first moment."""
-    disks.host = replace(HOST, free_bytes=4 * GIB)
+    """It gets its share of what is left from its first moment, whatever was left a moment ago."""
+    disks.host = replace(HOST, free_bytes=9 * GIB)
     guard.look()
+    disks.host = replace(HOST, free_bytes=5 * GIB)
     await disks.ensure("c", 20 * GIB)
     guard.keep("c", GIB)
-    assert disks.held["c"] == 19 * GIB
+    assert disks.held == {"a": 19 * GIB, "b": 19 * GIB, "c": 19 * GIB}
 
 
 async def test_a_full_host_takes_no_more_tasks(disks: Disks, guard: DiskGuard) -> None:

@@ -30,6 +30,12 @@ def test_little():
     assert plan_holds(host(free=5 * GIB), disks) == {"a": 18 * GIB, "b": 16 * GIB}
 
 
+def test_what_was_deleted_hides_nothing():
+    """A disk that the host gave more for than is used may still have all of it to write anew."""
+    space = Space(20 * GIB, used_bytes=GIB, backed_bytes=10 * GIB, dirty_bytes=GIB)
+    assert headroom_bytes(host(free=5 * GIB), {"a": Disk(space)}) == 2 * GIB
+
+
 def test_nothing():
     """Below the reserve nobody writes any more."""
     assert plan_holds(host(free=GIB), {"a": disk(used=GIB)}) == {"a": 19 * GIB}
