@@ -8,9 +8,10 @@ table, not walking it: some milliseconds on a table of the usual size.
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,16 @@ class Conntrack:
     def flows(self) -> Iterator[Flow]:
         """All IPv4 connections. Raises OSError."""
         return map(_parse, self._netlink.dump(_GET, _HEADER))
+
+    def flows_of_many(self, addresses: Collection[str]) -> Iterator[Flow]:
+        """Those in which one of the addresses has a part, by one walk. Raises OSError."""
+        pattern = re.compile(b"|".join(re.escape(socket.inet_aton(address)) for address in addresses), re.DOTALL)
+        for body in self._netlink.dump(_GET, _HEADER):
+            # Most connections are none of these: reading one whole takes twenty times as long as passing over it.
+            if pattern.search(body):
+                flow = _parse(body)
+                if not flow.sources.isdisjoint(addresses):
+                    yield flow
 
     def flows_of(self, address: str) -> Iterator[Flow]:
         """Those in which the address has a part, whoever began them. Raises OSError."""

@@ -3,8 +3,8 @@ Connections of addresses that nobody has any more are forgotten, so that the nex
 
 The firewall lets running connections go on, and knows them by their addresses and ports. A task that ends leaves
 its connections in the kernel's table, some for days: whoever got its address would be let into them, past all rules.
-Walking the table takes milliseconds, so it is done on a thread, for all addresses of half a second at once. Addresses
-rest long before they are given out again; where one does not, `ensure_forgotten` waits.
+Walking the table takes milliseconds, so it is done on a thread, for all addresses of some seconds at once. Addresses
+rest long before they are given out again; where one does not, `ensure_forgotten` has it done at once, and waits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import structlog
 
 from tidegate.kernel.conntrack import Conntrack, Flow, count_flows
 
-BATCH_SECONDS = 0.5
+BATCH_SECONDS = 5.0
 WALK_COST = 4000
 """Walking the table for one address takes as long as reading so many connections."""
 _log = structlog.get_logger(__name__)
@@ -37,6 +37,7 @@ class FlowSweeper:
         self._pending: set[str] = set()
         self._current: set[str] = set()
         """Those of the walk that is under way."""
+        self._is_urgent = False
         self._is_closed = False
         self._thread: threading.Thread | None = None
 
@@ -76,7 +77,9 @@ class FlowSweeper:
         """Wait until no connection of an earlier holder is left."""
         with self._change:
             while self._thread is not None and address in self._pending | self._current:
-                self._change.wait(BATCH_SECONDS)
+                self._is_urgent = True
+                self._change.notify_all()
+                self._change.wait()
 
     def _is_stale(self, flow: Flow, held: Collection[str]) -> bool:
         ours = {source for source in flow.sources if IPv4Address(source) in self._range}
@@ -87,8 +90,8 @@ class FlowSweeper:
             with self._change:
                 while not self._pending and not self._is_closed:
                     self._change.wait()
-                if not self._is_closed:
-                    self._change.wait(BATCH_SECONDS)
+                self._change.wait_for(lambda: self._is_urgent or self._is_closed, BATCH_SECONDS)
+                self._is_urgent = False
                 self._current, self._pending = self._pending, set()
             try:
                 self._sweep(self._current)
@@ -108,4 +111,4 @@ class FlowSweeper:
             for address in addresses:
                 table.remove(list(table.flows_of(address)))
         else:
-            table.remove([flow for flow in table.flows() if not flow.sources.isdisjoint(addresses)])
+            table.remove(list(table.flows_of_many(addresses)))
