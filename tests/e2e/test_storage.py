@@ -66,8 +66,12 @@ def lines(server: ServerProcess) -> Callable[..., list[str]]:
 
     def read(task: dict[str, Any], container: str = "c0") -> list[str]:
         stream = f"t/{container}/{task['taskArn'].rpartition('/')[2]}"
-        events = server.client("logs").get_log_events(logGroupName="/storage", logStreamName=stream, startFromHead=True)
-        return [event["message"] for event in events["events"]]
+        logs = server.client("logs")
+        try:
+            events = logs.get_log_events(logGroupName="/storage", logStreamName=stream, startFromHead=True)["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return []  # it has not written yet
+        return [event["message"] for event in events]
 
     return read
 
