@@ -609,6 +609,14 @@ class PutAttributesRequest(Shape, frozen=True, kw_only=True, omit_defaults=True)
 class PutAttributesResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     attributes: tuple[Attribute, ...] | None = None
 
+class PutClusterCapacityProvidersRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    cluster: str
+    capacity_providers: tuple[str, ...] = field(name="capacityProviders")
+    default_capacity_provider_strategy: tuple[CapacityProviderStrategyItem, ...] = field(name="defaultCapacityProviderStrategy")
+
+class PutClusterCapacityProvidersResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    cluster: Cluster | None = None
+
 class RegisterTaskDefinitionRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
     family: str
     container_definitions: tuple[ContainerDefinition, ...] = field(name="containerDefinitions")
@@ -636,6 +644,10 @@ class RegisterTaskDefinitionResponse(Shape, frozen=True, kw_only=True, omit_defa
 
 class RepositoryCredentials(Shape, frozen=True, kw_only=True, omit_defaults=True):
     credentials_parameter: str = field(name="credentialsParameter")
+
+class ResourceInUseException(ServiceError):
+    code = "ResourceInUseException"
+    status = 400
 
 class ResourceNotFoundException(ServiceError):
     code = "ResourceNotFoundException"
@@ -923,6 +935,8 @@ class Api(Protocol):
 
     async def update_cluster_settings(self, ctx: Context, request: UpdateClusterSettingsRequest) -> UpdateClusterSettingsResponse: ...
 
+    async def put_cluster_capacity_providers(self, ctx: Context, request: PutClusterCapacityProvidersRequest) -> PutClusterCapacityProvidersResponse: ...
+
     async def register_task_definition(self, ctx: Context, request: RegisterTaskDefinitionRequest) -> RegisterTaskDefinitionResponse: ...
 
     async def deregister_task_definition(self, ctx: Context, request: DeregisterTaskDefinitionRequest) -> DeregisterTaskDefinitionResponse: ...
@@ -982,6 +996,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("UpdateCluster", "update_cluster", UpdateClusterRequest, UpdateClusterResponse, (AccessDeniedException, NamespaceNotFoundException, ServerException, InvalidParameterException, ClientException, ClusterNotFoundException, ), ''),
     Operation("DeleteCluster", "delete_cluster", DeleteClusterRequest, DeleteClusterResponse, (ClusterContainsContainerInstancesException, AccessDeniedException, ClusterContainsServicesException, ClusterContainsCapacityProviderException, ClusterContainsTasksException, ServerException, UpdateInProgressException, InvalidParameterException, ClientException, ClusterNotFoundException, ), ''),
     Operation("UpdateClusterSettings", "update_cluster_settings", UpdateClusterSettingsRequest, UpdateClusterSettingsResponse, (AccessDeniedException, ServerException, UpdateInProgressException, InvalidParameterException, ClientException, ClusterNotFoundException, ), ''),
+    Operation("PutClusterCapacityProviders", "put_cluster_capacity_providers", PutClusterCapacityProvidersRequest, PutClusterCapacityProvidersResponse, (AccessDeniedException, ServerException, UpdateInProgressException, InvalidParameterException, ResourceInUseException, ClientException, ClusterNotFoundException, ), ''),
     Operation("RegisterTaskDefinition", "register_task_definition", RegisterTaskDefinitionRequest, RegisterTaskDefinitionResponse, (AccessDeniedException, LimitExceededException, ServerException, InvalidParameterException, ClientException, ), ''),
     Operation("DeregisterTaskDefinition", "deregister_task_definition", DeregisterTaskDefinitionRequest, DeregisterTaskDefinitionResponse, (AccessDeniedException, ServerException, InvalidParameterException, ClientException, ), ''),
     Operation("DescribeTaskDefinition", "describe_task_definition", DescribeTaskDefinitionRequest, DescribeTaskDefinitionResponse, (AccessDeniedException, ServerException, InvalidParameterException, ClientException, ), ''),
@@ -1007,5 +1022,5 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("DiscoverPollEndpoint", "discover_poll_endpoint", DiscoverPollEndpointRequest, DiscoverPollEndpointResponse, (AccessDeniedException, ServerException, InvalidParameterException, ClientException, ), ''),
 )
 UNSERVED = frozenset(
-    'AssociateGatewayWithCluster ContinueServiceDeployment CreateCapacityProvider CreateDaemon CreateExpressGatewayService CreateGateway CreateService CreateTaskSet DeleteCapacityProvider DeleteDaemon DeleteDaemonTaskDefinition DeleteExpressGatewayService DeleteGateway DeleteService DeleteTaskSet DeregisterContainerInstance DescribeCapacityProviders DescribeContainerInstances DescribeDaemon DescribeDaemonDeployments DescribeDaemonRevisions DescribeDaemonTaskDefinition DescribeExpressGatewayService DescribeGateway DescribeGatewayResources DescribeGatewayRoute DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTaskSets DisassociateGatewayFromCluster ExecuteCommand ListContainerInstances ListDaemonDeployments ListDaemonTaskDefinitions ListDaemons ListGatewayClusterAssociations ListGatewayRoutes ListGateways ListServiceDeployments ListServices ListServicesByNamespace PutClusterCapacityProviders RegisterContainerInstance RegisterDaemonTaskDefinition StartTask StopServiceDeployment SubmitAttachmentStateChanges SubmitContainerStateChange SubmitTaskStateChange UpdateCapacityProvider UpdateContainerAgent UpdateContainerInstancesState UpdateDaemon UpdateExpressGatewayService UpdateGateway UpdateService UpdateServicePrimaryTaskSet UpdateTaskSet'.split()
+    'AssociateGatewayWithCluster ContinueServiceDeployment CreateCapacityProvider CreateDaemon CreateExpressGatewayService CreateGateway CreateService CreateTaskSet DeleteCapacityProvider DeleteDaemon DeleteDaemonTaskDefinition DeleteExpressGatewayService DeleteGateway DeleteService DeleteTaskSet DeregisterContainerInstance DescribeCapacityProviders DescribeContainerInstances DescribeDaemon DescribeDaemonDeployments DescribeDaemonRevisions DescribeDaemonTaskDefinition DescribeExpressGatewayService DescribeGateway DescribeGatewayResources DescribeGatewayRoute DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTaskSets DisassociateGatewayFromCluster ExecuteCommand ListContainerInstances ListDaemonDeployments ListDaemonTaskDefinitions ListDaemons ListGatewayClusterAssociations ListGatewayRoutes ListGateways ListServiceDeployments ListServices ListServicesByNamespace RegisterContainerInstance RegisterDaemonTaskDefinition StartTask StopServiceDeployment SubmitAttachmentStateChanges SubmitContainerStateChange SubmitTaskStateChange UpdateCapacityProvider UpdateContainerAgent UpdateContainerInstancesState UpdateDaemon UpdateExpressGatewayService UpdateGateway UpdateService UpdateServicePrimaryTaskSet UpdateTaskSet'.split()
 )

@@ -54,6 +54,7 @@ class Vpc(Record, frozen=True, kw_only=True):
     id: str
     cidr: str
     is_default: bool = False
+    tags: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -70,6 +71,7 @@ class Subnet(Record, frozen=True, kw_only=True):
     cidr: str
     availability_zone: str
     is_default: bool = False
+    tags: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def key(self) -> str:

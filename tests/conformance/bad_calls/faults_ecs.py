@@ -25,6 +25,7 @@ WITH_CLUSTER = (
     "UpdateCluster",
     "DeleteCluster",
     "UpdateClusterSettings",
+    "PutClusterCapacityProviders",
     "RunTask",
     "StopTask",
     "DescribeTasks",

@@ -122,6 +122,11 @@ def ec2_faults() -> Iterator[Fault]:
         yield from each(operation, "*", member, ["x"], [" "], ["é"], [f"{kind}-0123456789abcdef0"])
     yield from each("DescribeVpcs", "InvalidVpcID.NotFound", "VpcIds", ["vpc-0123456789abcdef0"])
     yield from each("DescribeSubnets", "InvalidSubnetID.NotFound", "SubnetIds", ["subnet-0123456789abcdef0"])
+    yield from each("DescribeVpcAttribute", "InvalidVpcID.NotFound", "VpcId", "x", " ", "vpc-0123456789abcdef0")
+    yield Fault(
+        "DescribeRouteTables", {"RouteTableIds": ["rtb-0123456789abcdef0"]}, "InvalidRouteTableID.NotFound", seed=1
+    )
+    yield from _tag_faults()
     yield from each("DescribeAvailabilityZones", "*", "ZoneNames", ["nowhere"], [""], ["us-east-1a"])
     for operation in ("DescribeVpcs", "DescribeSubnets", "DescribeSecurityGroups", "DescribeNetworkInterfaces"):
         for filters in ([{"Name": "no-such-filter", "Values": ["a"]}], [{"Values": ["a"]}]):
@@ -129,6 +134,16 @@ def ec2_faults() -> Iterator[Fault]:
         yield Fault(operation, {"NextToken": "garbage"}, "*", seed=1 if operation != "DescribeNetworkInterfaces" else 0)
     yield from _group_faults()
     yield from _permission_faults()
+
+
+def _tag_faults() -> Iterator[Fault]:
+    for operation in ("CreateTags", "DeleteTags"):
+        yield from each(operation, "InvalidID", "Resources", ["x"], [" "], ["eni-0123456789abcdef0"], ["sgr-0"])
+        yield from each(operation, "InvalidGroup.NotFound", "Resources", ["sg-0123456789abcdef0"])
+        yield from each(operation, "InvalidVpcID.NotFound", "Resources", ["vpc-0123456789abcdef0"])
+        yield from each(operation, "InvalidSubnetID.NotFound", "Resources", ["subnet-0123456789abcdef0"])
+    yield from each("CreateTags", "*", "Tags[0].Key", "", "aws:x", "x" * 128)
+    yield from each("CreateTags", "*", "Tags[0].Value", "x" * 257)
 
 
 def _group_faults() -> Iterator[Fault]:

@@ -186,6 +186,13 @@ SEEDS: Mapping[str, tuple[Seed, ...]] = {
     "DescribeClusters": (lambda _: {"clusters": ["default", f"{ARN}:cluster/blue"], "include": ["TAGS", "SETTINGS"]},),
     "ListClusters": (lambda _: {"maxResults": 10},),
     "UpdateCluster": (lambda _: {"cluster": "blue", "settings": SETTINGS, "configuration": CLUSTER["configuration"]},),
+    "PutClusterCapacityProviders": (
+        lambda _: {
+            "cluster": "blue",
+            "capacityProviders": CLUSTER["capacityProviders"],
+            "defaultCapacityProviderStrategy": CLUSTER["defaultCapacityProviderStrategy"],
+        },
+    ),
     "DeleteCluster": (lambda _: {"cluster": "blue"},),
     "UpdateClusterSettings": (lambda _: {"cluster": "blue", "settings": SETTINGS},),
     "RegisterTaskDefinition": (lambda _: FARGATE, lambda _: BRIDGE),

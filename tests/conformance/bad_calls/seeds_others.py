@@ -94,6 +94,21 @@ EC2_SEEDS: Mapping[str, tuple[Seed, ...]] = {
         lambda world: {"SecurityGroupRuleIds": [world.rule]},
         lambda world: {"Filters": [{"Name": "group-id", "Values": [world.group]}], "MaxResults": 5},
     ),
+    "DescribeVpcAttribute": (lambda world: {"VpcId": world.vpc, "Attribute": "enableDnsSupport"},),
+    "DescribeRouteTables": (
+        lambda world: {"Filters": [{"Name": "vpc-id", "Values": [world.vpc]}], "MaxResults": 5},
+        lambda world: {"RouteTableIds": [world.vpc.replace("vpc", "rtb")]},
+    ),
+    "CreateTags": (
+        lambda world: {
+            "Resources": [world.group, world.rule, world.vpc, world.subnet],
+            "Tags": [{"Key": "a", "Value": "b"}],
+        },
+    ),
+    "DeleteTags": (
+        lambda world: {"Resources": [world.group, world.rule], "Tags": [{"Key": "a", "Value": "b"}]},
+        lambda world: {"Resources": [world.vpc]},
+    ),
     "DescribeNetworkInterfaces": (lambda _: {"MaxResults": 5, "Filters": FILTER},),
     "DescribeAvailabilityZones": (lambda _: {"ZoneNames": ["eu-north-1a"]},),
     "CreateSecurityGroup": (

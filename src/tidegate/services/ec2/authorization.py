@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tidegate.api import ec2
-from tidegate.model.account import SecurityGroup
 from tidegate.model.arn import arn
 from tidegate.services.authorization import Ask, Conditions, Need, Row, Table
+from tidegate.services.ec2.errors import Ec2Error
 from tidegate.services.ec2.security_groups import default_vpc, find_group
+from tidegate.services.ec2.tags import tags_of
 
 
 def _arn(ask: Ask, resource: str) -> str:
@@ -44,11 +45,27 @@ def _tag_needs(operation: str, resource: str) -> Row:
     return Row(_group, _group_conditions, also)
 
 
+_KINDS = {"vpc": "vpc", "subnet": "subnet", "sg": "security-group", "sgr": "security-group-rule"}
+"""Of resources, by how their ids begin."""
+
+
+def _vpc(ask: Ask, request: ec2.DescribeVpcAttributeRequest) -> Iterable[str]:
+    return (_arn(ask, f"vpc/{request.vpc_id}"),)
+
+
+def _tagged(ask: Ask, request: Any) -> Iterable[str]:
+    """Those that a request names by id; one that is none is asked for as whatever it may be."""
+    kinds = ((_KINDS.get(each.partition("-")[0], "*"), each) for each in request.resources)
+    return tuple(_arn(ask, f"{kind}/{each}") for kind, each in kinds) or ("*",)
+
+
 def find_tags(ask: Ask, resource: str) -> Mapping[str, str]:
-    """Of a security group, by its ARN."""
-    kind, _, name = resource.split(":", 5)[5].partition("/")
-    found = ask.store.get(SecurityGroup, name) if kind == "security-group" else None
-    return found.tags if found is not None else {}
+    """Of a resource by its ARN; of none, if it is not there."""
+    name = resource.split(":", 5)[5].partition("/")[2]
+    try:
+        return tags_of(ask.store, name)
+    except Ec2Error:
+        return {}
 
 
 _ANYWHERE = Row()
@@ -58,6 +75,8 @@ TABLE = Table(
     "ec2",
     {
         "DescribeVpcs": _ANYWHERE,
+        "DescribeVpcAttribute": Row(_vpc),
+        "DescribeRouteTables": _ANYWHERE,
         "DescribeSubnets": _ANYWHERE,
         "DescribeSecurityGroups": _ANYWHERE,
         "DescribeSecurityGroupRules": _ANYWHERE,
@@ -69,6 +88,8 @@ TABLE = Table(
         "AuthorizeSecurityGroupEgress": _tag_needs("AuthorizeSecurityGroupEgress", "security-group-rule"),
         "RevokeSecurityGroupIngress": _ON_GROUP,
         "RevokeSecurityGroupEgress": _ON_GROUP,
+        "CreateTags": Row(_tagged),
+        "DeleteTags": Row(_tagged),
     },
     find_tags,
     denial="You are not authorized to perform this operation. {}",

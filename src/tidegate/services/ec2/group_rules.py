@@ -16,7 +16,8 @@ from tidegate.services import writes
 from tidegate.services.ec2.errors import Ec2Error, check_dry_run, internal_error, unsupported
 from tidegate.services.ec2.listing import Kind, describe
 from tidegate.services.ec2.rules import canonical, duplicate, read_permission
-from tidegate.services.ec2.security_groups import find_group, new_id, read_tags
+from tidegate.services.ec2.security_groups import find_group, new_id
+from tidegate.services.ec2.tag_rules import read_tags, to_shapes
 from tidegate.store.store import Put, Store
 
 MAX_RULES = 60
@@ -106,14 +107,14 @@ class GroupRules:
 
         async def attempt() -> tuple[ec2.RevokedSecurityGroupRule, ...]:
             group = find_group(self._store, request.group_id, name)
+            if any(permission.ipv6_ranges or permission.prefix_list_ids for permission in request.ip_permissions or ()):
+                raise _missing_permission()  # nobody could authorize such a rule
             if request.security_group_rule_ids:
                 gone = _named_by_id(group, request.security_group_rule_ids, is_egress=is_egress)
             else:
                 gone = [rule for rule, _ in self._permissions(ctx, group, request, is_egress=is_egress)]
             if any(rule not in _rules(group, is_egress) for rule in gone):
-                raise Ec2Error(
-                    "InvalidPermission.NotFound", "The specified rule does not exist in this security group."
-                )
+                raise _missing_permission()
             check_dry_run(request.dry_run)
             keys = {canonical(rule, is_egress=is_egress) for rule in gone}
             rules = tuple(rule for rule in _rules(group, is_egress) if rule not in gone)
@@ -197,6 +198,10 @@ def _named_by_id(group: SecurityGroup, ids: Iterable[str], *, is_egress: bool) -
     return [by_id[each] for each in dict.fromkeys(ids)]
 
 
+def _missing_permission() -> Ec2Error:
+    return Ec2Error("InvalidPermission.NotFound", "The specified rule does not exist in this security group.")
+
+
 def _missing_rule(rule: str) -> Ec2Error:
     return Ec2Error("InvalidSecurityGroupRuleId.NotFound", f"The security group rule ID '{rule}' does not exist")
 
@@ -240,7 +245,7 @@ def _shape(ctx: Context, group: SecurityGroup, rule: Rule, *, is_egress: bool) -
             ec2.ReferencedSecurityGroup(group_id=rule.group, user_id=ctx.account) if rule.group else None
         ),
         description=detail.description or None,
-        tags=tuple(ec2.Tag(key=key, value=value) for key, value in detail.tags.items()),
+        tags=to_shapes(detail.tags),
     )
 
 

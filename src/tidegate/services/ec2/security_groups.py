@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable
 
 from msgspec.structs import replace
 
@@ -18,10 +17,10 @@ from tidegate.services import writes
 from tidegate.services.ec2.errors import Ec2Error, check_dry_run, internal_error
 from tidegate.services.ec2.listing import Kind, Values, describe
 from tidegate.services.ec2.rules import ALL, ANYWHERE, canonical, check_description, write_permissions
+from tidegate.services.ec2.tag_rules import read_tags, to_shapes
 from tidegate.store.store import Delete, Put, Store
 
 DEFAULT_GROUP = "default"
-MAX_TAGS = 50
 _NAME = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}")
 _ID = re.compile(r"sg-[0-9a-f]{8,17}")
 
@@ -78,25 +77,6 @@ def default_vpc(store: Store) -> Vpc:
         if vpc.is_default:
             return vpc
     raise Ec2Error("VPCIdNotSpecified", "No default VPC for this user")
-
-
-def read_tags(specifications: Iterable[ec2.TagSpecification] | None, resource: str) -> dict[str, str]:
-    """The tags for a new resource of this type. Raises Ec2Error."""
-    tags: dict[str, str] = {}
-    for specification in specifications or ():
-        if specification.resource_type != resource:
-            raise Ec2Error(
-                "InvalidParameterValue",
-                f"'{specification.resource_type}' is not a valid taggable resource type for this operation.",
-            )
-        for tag in specification.tags or ():
-            key, value = tag.key or "", tag.value or ""
-            if not 1 <= len(key) <= 127 or len(value) > 255 or key.lower().startswith("aws:"):
-                raise Ec2Error("InvalidParameterValue", f"Tag key {key[:127]} or its value is not valid.")
-            tags[key] = value
-    if len(tags) > MAX_TAGS:
-        raise Ec2Error("TagLimitExceeded", f"The maximum number of Tags for a resource is {MAX_TAGS}.")
-    return tags
 
 
 def _rule_fields(prefix: str, *, egress: bool) -> dict[str, Values[SecurityGroup]]:
@@ -161,7 +141,7 @@ class SecurityGroups:
 
         group = await writes.settle(attempt, internal_error)
         return ec2.CreateSecurityGroupResult(
-            group_id=group.id, tags=_tags(tags), security_group_arn=_arn(ctx, group.id)
+            group_id=group.id, tags=to_shapes(tags), security_group_arn=_arn(ctx, group.id)
         )
 
     async def delete_security_group(
@@ -236,12 +216,8 @@ def _shape(ctx: Context, group: SecurityGroup) -> ec2.SecurityGroup:
         ip_permissions_egress=write_permissions(
             group.rules.egress, group.rule_details, is_egress=True, account=ctx.account
         ),
-        tags=_tags(group.tags),
+        tags=to_shapes(group.tags),
     )
-
-
-def _tags(tags: dict[str, str]) -> tuple[ec2.Tag, ...]:
-    return tuple(ec2.Tag(key=key, value=value) for key, value in tags.items())
 
 
 def _arn(ctx: Context, group: str) -> str:

@@ -1,4 +1,4 @@
-"""VPCs and subnets: DescribeVpcs and DescribeSubnets."""
+"""VPCs and subnets: DescribeVpcs, DescribeVpcAttribute and DescribeSubnets."""
 
 from __future__ import annotations
 
@@ -12,11 +12,26 @@ from tidegate.model.arn import partition
 from tidegate.services.ec2.errors import Ec2Error, check_dry_run
 from tidegate.services.ec2.interfaces import tasks_with_interface
 from tidegate.services.ec2.listing import Kind, describe
+from tidegate.services.ec2.tag_rules import to_shapes
 from tidegate.services.ec2.zones import zone_id
 from tidegate.store.store import Store
 
 RESERVED_ADDRESSES = 5
 """The first four of a subnet and its last, as on AWS."""
+
+_ATTRIBUTES = {"enableDnsHostnames": True, "enableDnsSupport": True, "enableNetworkAddressUsageMetrics": False}
+"""Tasks have names and find a resolver; nobody counts addresses' use."""
+
+
+def missing_vpc(vpc: str) -> Ec2Error:
+    """InvalidVpcID.NotFound."""
+    return Ec2Error("InvalidVpcID.NotFound", f"The vpc ID '{vpc}' does not exist")
+
+
+def missing_subnet(subnet: str) -> Ec2Error:
+    """InvalidSubnetID.NotFound."""
+    return Ec2Error("InvalidSubnetID.NotFound", f"The subnet ID '{subnet}' does not exist")
+
 
 _VPC: Kind[ec2.Vpc] = Kind(
     operation="DescribeVpcs",
@@ -32,8 +47,8 @@ _VPC: Kind[ec2.Vpc] = Kind(
         "owner-id": lambda vpc: [vpc.owner_id],
         "dhcp-options-id": lambda vpc: [vpc.dhcp_options_id],
     },
-    tags=lambda vpc: {},
-    missing=lambda vpc: Ec2Error("InvalidVpcID.NotFound", f"The vpc ID '{vpc}' does not exist"),
+    tags=lambda vpc: {tag.key or "": tag.value or "" for tag in vpc.tags or ()},
+    missing=missing_vpc,
 )
 
 _SUBNET: Kind[ec2.Subnet] = Kind(
@@ -57,8 +72,8 @@ _SUBNET: Kind[ec2.Subnet] = Kind(
         "owner-id": lambda subnet: [subnet.owner_id],
         "state": lambda subnet: [subnet.state],
     },
-    tags=lambda subnet: {},
-    missing=lambda subnet: Ec2Error("InvalidSubnetID.NotFound", f"The subnet ID '{subnet}' does not exist"),
+    tags=lambda subnet: {tag.key or "": tag.value or "" for tag in subnet.tags or ()},
+    missing=missing_subnet,
 )
 
 
@@ -80,6 +95,22 @@ class Vpcs:
             token=request.next_token,
         )
         return ec2.DescribeVpcsResult(vpcs=tuple(found), next_token=token)
+
+    async def describe_vpc_attribute(
+        self, ctx: Context, request: ec2.DescribeVpcAttributeRequest
+    ) -> ec2.DescribeVpcAttributeResult:
+        """One attribute of a VPC; none of them can be changed."""
+        if self._store.get(Vpc, request.vpc_id) is None:
+            raise missing_vpc(request.vpc_id)
+        check_dry_run(request.dry_run)
+        value = ec2.AttributeBooleanValue(value=_ATTRIBUTES[request.attribute])
+        match request.attribute:
+            case "enableDnsHostnames":
+                return ec2.DescribeVpcAttributeResult(vpc_id=request.vpc_id, enable_dns_hostnames=value)
+            case "enableDnsSupport":
+                return ec2.DescribeVpcAttributeResult(vpc_id=request.vpc_id, enable_dns_support=value)
+            case _:
+                return ec2.DescribeVpcAttributeResult(vpc_id=request.vpc_id, enable_network_address_usage_metrics=value)
 
     async def describe_subnets(self, ctx: Context, request: ec2.DescribeSubnetsRequest) -> ec2.DescribeSubnetsResult:
         """Subnets by id or filter, each with the number of its free addresses."""
@@ -111,6 +142,7 @@ def _vpc(ctx: Context, vpc: Vpc) -> ec2.Vpc:
         is_default=vpc.is_default,
         owner_id=ctx.account,
         state="available",
+        tags=to_shapes(vpc.tags),
     )
 
 
@@ -130,4 +162,5 @@ def _subnet(ctx: Context, subnet: Subnet, used: int) -> ec2.Subnet:
         ipv6_native=False,
         owner_id=ctx.account,
         state="available",
+        tags=to_shapes(subnet.tags),
     )

@@ -148,6 +148,7 @@ TABLE = Table(
         "ListClusters": _ANYWHERE,
         "UpdateCluster": _ON_CLUSTER,
         "UpdateClusterSettings": _ON_CLUSTER,
+        "PutClusterCapacityProviders": _ON_CLUSTER,
         "DeleteCluster": _ON_CLUSTER,
         "RegisterTaskDefinition": Row(also=_register_also),
         "DeregisterTaskDefinition": _ANYWHERE,

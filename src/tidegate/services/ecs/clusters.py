@@ -124,6 +124,22 @@ class Clusters:
         cluster = await self._update(ctx, request.cluster, request.settings, None)
         return ecs.UpdateClusterSettingsResponse(cluster=self._describe(cluster))
 
+    async def put_cluster_capacity_providers(
+        self, ctx: Context, request: ecs.PutClusterCapacityProvidersRequest
+    ) -> ecs.PutClusterCapacityProvidersResponse:
+        """Replace the cluster's providers and its strategy."""
+        providers = check_providers(request.capacity_providers)
+        strategy = check_strategy(request.default_capacity_provider_strategy, providers)
+
+        async def attempt() -> Cluster:
+            cluster = get_cluster(self._store, ctx, request.cluster)
+            spec = msgspec.structs.replace(
+                cluster.spec, capacity_providers=providers, default_capacity_provider_strategy=strategy
+            )
+            return await self._put(msgspec.structs.replace(cluster, spec=spec))
+
+        return ecs.PutClusterCapacityProvidersResponse(cluster=self._describe(await settle(attempt)))
+
     async def delete_cluster(self, ctx: Context, request: ecs.DeleteClusterRequest) -> ecs.DeleteClusterResponse:
         """Make a cluster INACTIVE; refused while tasks are in it that are not STOPPED."""
 

@@ -31,6 +31,7 @@ class Ecs:
         self.list_clusters = clusters.list_clusters
         self.update_cluster = clusters.update_cluster
         self.update_cluster_settings = clusters.update_cluster_settings
+        self.put_cluster_capacity_providers = clusters.put_cluster_capacity_providers
         self.delete_cluster = clusters.delete_cluster
 
         definitions = TaskDefinitions(store, now)

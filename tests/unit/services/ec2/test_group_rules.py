@@ -198,6 +198,14 @@ async def test_revoke(services: Services) -> None:
     assert caught.value.code == "InvalidSecurityGroupRuleId.NotFound"
 
 
+async def test_rules_that_nobody_could_make_are_not_there(services: Services) -> None:
+    """Terraform takes the rule for all of IPv6 away from every new group, and goes on if it is told this."""
+    name = await create(services)
+    with pytest.raises(Ec2Error) as caught:
+        await forbid_out(services, name, {"IpProtocol": "-1", "Ipv6Ranges": [{"CidrIpv6": "::/0"}]})
+    assert caught.value.code == "InvalidPermission.NotFound"
+
+
 async def test_revoke_by_id_keeps_directions_apart(services: Services) -> None:
     """An egress rule's id names nothing among the ingress rules."""
     name = await create(services)

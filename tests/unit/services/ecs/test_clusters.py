@@ -255,6 +255,31 @@ async def test_update_refused(services: Services) -> None:
         await services.ecs.update_cluster(services.ctx, ecs.UpdateClusterRequest(cluster="c"))
 
 
+async def test_capacity_providers_are_replaced(services: Services) -> None:
+    """Both of them and the strategy, whole: Terraform empties them before it deletes a cluster."""
+    await services.ecs.create_cluster(services.ctx, ecs.CreateClusterRequest(cluster_name="c"))
+    item = ecs.CapacityProviderStrategyItem(capacity_provider="FARGATE", weight=100, base=1)
+    request = ecs.PutClusterCapacityProvidersRequest(
+        cluster="c", capacity_providers=("FARGATE", "FARGATE_SPOT"), default_capacity_provider_strategy=(item,)
+    )
+    cluster = (await services.ecs.put_cluster_capacity_providers(services.ctx, request)).cluster
+    assert cluster is not None
+    assert (cluster.capacity_providers, cluster.default_capacity_provider_strategy) == (
+        ("FARGATE", "FARGATE_SPOT"),
+        (item,),
+    )
+    for refused in (
+        msgspec.structs.replace(request, capacity_providers=("FARGATE_SPOT",)),
+        msgspec.structs.replace(request, capacity_providers=("mine",)),
+    ):
+        with pytest.raises(ecs.InvalidParameterException):
+            await services.ecs.put_cluster_capacity_providers(services.ctx, refused)
+    empty = msgspec.structs.replace(request, capacity_providers=(), default_capacity_provider_strategy=())
+    cluster = (await services.ecs.put_cluster_capacity_providers(services.ctx, empty)).cluster
+    assert cluster is not None
+    assert cluster.capacity_providers == ()
+
+
 async def test_delete(services: Services) -> None:
     """A deleted cluster is INACTIVE, can still be described, and may be deleted again."""
     await create(services, clusterName="c")
