@@ -62,9 +62,9 @@ def test_network_parameters_are_the_tasks(server: ServerProcess, ecs: Any, run: 
         shell(
             show(name),
             essential=False,
-            **controls(net__ipv4__ip_local_port_range="20000 21000", net__core__somaxconn="77"),
+            **controls(**{name: "20000 21000", "net.core.somaxconn": "77"}),
         ),
-        shell(show(name), essential=False, **controls(net__ipv4__ip_local_port_range="30000 31000"), **after("c1")),
+        shell(show(name), essential=False, **controls(**{name: "30000 31000"}), **after("c1")),
     )
     stopped(ecs, task)
     assert [line.split() for line in lines(server, task, "c1")] == [["20000", "21000"]]
@@ -99,10 +99,8 @@ def test_a_value_that_the_kernel_refuses(ecs: Any, run: Any):
 def test_shared_memory_and_memory_file_systems_have_their_size(server: ServerProcess, ecs: Any, run: Any):
     """64 MiB of shared memory, or what was asked for; a memory file system is full at its size."""
     size = "df -k {} | tail -1 | awk '{{print $2}}'"
-    full = (
-        "dd if=/dev/zero of=/scratch/f bs=1M count=20 2>&1 | head -1; stat -c %s /scratch/f; grep /scratch /proc/mounts"
-    )
-    small = {"tmpfs": [{"containerPath": "/scratch", "size": 8, "mountOptions": ["noexec", "mode=1770"]}]}
+    full = "dd if=/dev/zero of=/mem/f bs=1M count=20 2>&1 | head -1; stat -c %s /mem/f; grep ' /mem ' /proc/mounts"
+    small = {"tmpfs": [{"containerPath": "/mem", "size": 8, "mountOptions": ["noexec", "mode=1770"]}]}
     task = run(
         shell(f"{size.format('/dev/shm')}; {full}", linuxParameters={"sharedMemorySize": 100, **small}),
         shell(size.format("/dev/shm"), essential=False),
