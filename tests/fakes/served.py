@@ -20,11 +20,13 @@ from tidegate.model.account import Account
 from tidegate.model.blackbox import BlackBox
 from tidegate.model.record import Record
 from tidegate.model.status import Node
+from tidegate.server.channels.ecs_sessions import EcsSessions
 from tidegate.server.channels.tickets import Tickets
 from tidegate.server.control import ControlService
 from tidegate.server.key_rotation import KeyRotation
 from tidegate.services.account import ensure_account
 from tidegate.services.ec2.service import Ec2
+from tidegate.services.ecs.execute_command import ExecuteCommand
 from tidegate.services.ecs.service import Ecs
 from tidegate.services.iam.authorization import Authorizer
 from tidegate.services.iam.service import Iam
@@ -96,8 +98,9 @@ class Served:
         engine = RememberingEngine([NODE], self.now)
         images = FakeImageStore("busybox:1")
         tickets = Tickets(self.now)
+        roles = TaskRoles(self.store, authorizer, self.now)
         services = {
-            "ecs": Ecs(self.store, self.now, TaskRoles(self.store, authorizer, self.now)),
+            "ecs": Ecs(self.store, self.now, roles, ExecuteCommand(self.store, EcsSessions(tickets), roles.may_role)),
             "logs": Logs(self.store, events, self.now),
             "ec2": Ec2(self.store, self.now),
             "iam": Iam(self.store, sealer, self.now),

@@ -361,6 +361,21 @@ class ExecuteCommandLogConfiguration(Shape, frozen=True, kw_only=True, omit_defa
     s3_encryption_enabled: bool | None = field(name="s3EncryptionEnabled", default=None)
     s3_key_prefix: str | None = field(name="s3KeyPrefix", default=None)
 
+class ExecuteCommandRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    command: str
+    interactive: bool
+    task: str
+    cluster: str | None = None
+    container: str | None = None
+
+class ExecuteCommandResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    cluster_arn: str | None = field(name="clusterArn", default=None)
+    container_arn: str | None = field(name="containerArn", default=None)
+    container_name: str | None = field(name="containerName", default=None)
+    interactive: bool | None = None
+    session: Session | None = None
+    task_arn: str | None = field(name="taskArn", default=None)
+
 class FSxWindowsFileServerAuthorizationConfig(Shape, frozen=True, kw_only=True, omit_defaults=True):
     credentials_parameter: str = field(name="credentialsParameter")
     domain: str
@@ -705,6 +720,11 @@ class ServiceNotFoundException(ServiceError):
     code = "ServiceNotFoundException"
     status = 400
 
+class Session(Shape, frozen=True, kw_only=True, omit_defaults=True):
+    session_id: str | None = field(name="sessionId", default=None)
+    stream_url: str | None = field(name="streamUrl", default=None)
+    token_value: Annotated[str, Meta(extra={'sensitive': True})] | None = field(name="tokenValue", default=None)
+
 class Setting(Shape, frozen=True, kw_only=True, omit_defaults=True):
     name: SettingName | None = None
     value: str | None = None
@@ -736,6 +756,10 @@ class TagResourceRequest(Shape, frozen=True, kw_only=True, omit_defaults=True):
 
 class TagResourceResponse(Shape, frozen=True, kw_only=True, omit_defaults=True):
     pass
+
+class TargetNotConnectedException(ServiceError):
+    code = "TargetNotConnectedException"
+    status = 400
 
 class TargetNotFoundException(ServiceError):
     code = "TargetNotFoundException"
@@ -957,6 +981,8 @@ class Api(Protocol):
 
     async def list_tasks(self, ctx: Context, request: ListTasksRequest) -> ListTasksResponse: ...
 
+    async def execute_command(self, ctx: Context, request: ExecuteCommandRequest) -> ExecuteCommandResponse: ...
+
     async def get_task_protection(self, ctx: Context, request: GetTaskProtectionRequest) -> GetTaskProtectionResponse: ...
 
     async def update_task_protection(self, ctx: Context, request: UpdateTaskProtectionRequest) -> UpdateTaskProtectionResponse: ...
@@ -1007,6 +1033,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("StopTask", "stop_task", StopTaskRequest, StopTaskResponse, (AccessDeniedException, ServerException, InvalidParameterException, ClientException, ClusterNotFoundException, ), ''),
     Operation("DescribeTasks", "describe_tasks", DescribeTasksRequest, DescribeTasksResponse, (AccessDeniedException, ServerException, InvalidParameterException, ClientException, ClusterNotFoundException, ), ''),
     Operation("ListTasks", "list_tasks", ListTasksRequest, ListTasksResponse, (AccessDeniedException, ServerException, InvalidParameterException, ClientException, ServiceNotFoundException, ClusterNotFoundException, ), ''),
+    Operation("ExecuteCommand", "execute_command", ExecuteCommandRequest, ExecuteCommandResponse, (AccessDeniedException, ServerException, InvalidParameterException, ClientException, TargetNotConnectedException, ClusterNotFoundException, ), ''),
     Operation("GetTaskProtection", "get_task_protection", GetTaskProtectionRequest, GetTaskProtectionResponse, (AccessDeniedException, ResourceNotFoundException, ServerException, InvalidParameterException, ClientException, ClusterNotFoundException, UnsupportedFeatureException, ), ''),
     Operation("UpdateTaskProtection", "update_task_protection", UpdateTaskProtectionRequest, UpdateTaskProtectionResponse, (AccessDeniedException, ResourceNotFoundException, ServerException, InvalidParameterException, ClientException, ClusterNotFoundException, UnsupportedFeatureException, ), ''),
     Operation("TagResource", "tag_resource", TagResourceRequest, TagResourceResponse, (AccessDeniedException, LimitExceededException, ResourceNotFoundException, ServerException, InvalidParameterException, ClientException, ClusterNotFoundException, ), ''),
@@ -1022,5 +1049,5 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("DiscoverPollEndpoint", "discover_poll_endpoint", DiscoverPollEndpointRequest, DiscoverPollEndpointResponse, (AccessDeniedException, ServerException, InvalidParameterException, ClientException, ), ''),
 )
 UNSERVED = frozenset(
-    'AssociateGatewayWithCluster ContinueServiceDeployment CreateCapacityProvider CreateDaemon CreateExpressGatewayService CreateGateway CreateService CreateTaskSet DeleteCapacityProvider DeleteDaemon DeleteDaemonTaskDefinition DeleteExpressGatewayService DeleteGateway DeleteService DeleteTaskSet DeregisterContainerInstance DescribeCapacityProviders DescribeContainerInstances DescribeDaemon DescribeDaemonDeployments DescribeDaemonRevisions DescribeDaemonTaskDefinition DescribeExpressGatewayService DescribeGateway DescribeGatewayResources DescribeGatewayRoute DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTaskSets DisassociateGatewayFromCluster ExecuteCommand ListContainerInstances ListDaemonDeployments ListDaemonTaskDefinitions ListDaemons ListGatewayClusterAssociations ListGatewayRoutes ListGateways ListServiceDeployments ListServices ListServicesByNamespace RegisterContainerInstance RegisterDaemonTaskDefinition StartTask StopServiceDeployment SubmitAttachmentStateChanges SubmitContainerStateChange SubmitTaskStateChange UpdateCapacityProvider UpdateContainerAgent UpdateContainerInstancesState UpdateDaemon UpdateExpressGatewayService UpdateGateway UpdateService UpdateServicePrimaryTaskSet UpdateTaskSet'.split()
+    'AssociateGatewayWithCluster ContinueServiceDeployment CreateCapacityProvider CreateDaemon CreateExpressGatewayService CreateGateway CreateService CreateTaskSet DeleteCapacityProvider DeleteDaemon DeleteDaemonTaskDefinition DeleteExpressGatewayService DeleteGateway DeleteService DeleteTaskSet DeregisterContainerInstance DescribeCapacityProviders DescribeContainerInstances DescribeDaemon DescribeDaemonDeployments DescribeDaemonRevisions DescribeDaemonTaskDefinition DescribeExpressGatewayService DescribeGateway DescribeGatewayResources DescribeGatewayRoute DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTaskSets DisassociateGatewayFromCluster ListContainerInstances ListDaemonDeployments ListDaemonTaskDefinitions ListDaemons ListGatewayClusterAssociations ListGatewayRoutes ListGateways ListServiceDeployments ListServices ListServicesByNamespace RegisterContainerInstance RegisterDaemonTaskDefinition StartTask StopServiceDeployment SubmitAttachmentStateChanges SubmitContainerStateChange SubmitTaskStateChange UpdateCapacityProvider UpdateContainerAgent UpdateContainerInstancesState UpdateDaemon UpdateExpressGatewayService UpdateGateway UpdateService UpdateServicePrimaryTaskSet UpdateTaskSet'.split()
 )

@@ -20,6 +20,7 @@ from tidegate.kernel.privacy import forbid_core_dumps
 from tidegate.model.account import AccessKey
 from tidegate.node.network.ranges import pick_cidr
 from tidegate.server.authorization import TABLES
+from tidegate.server.channels.ecs_sessions import EcsSessions
 from tidegate.server.channels.entrance import Entrance
 from tidegate.server.config import Config, ConfigError
 from tidegate.server.control import ControlService
@@ -30,6 +31,7 @@ from tidegate.server.keyring import StoreKeyRing
 from tidegate.server.logging import configure_logging
 from tidegate.server.statedir import Listening
 from tidegate.services.ec2.service import Ec2
+from tidegate.services.ecs.execute_command import ExecuteCommand
 from tidegate.services.ecs.service import Ecs
 from tidegate.services.iam.gate import RequestGate
 from tidegate.services.iam.service import Iam
@@ -68,7 +70,7 @@ async def _serve(config: Config, listener: socket.socket) -> None:
         app = application(config, house)
         endpoint = _endpoint(listener)
         async with AsyncExitStack() as stack:
-            entrance = Entrance(app, house.tickets, house.node.engine)
+            entrance = Entrance(app, house.tickets, house.node.engine, house.control.logs.sink)
             await stack.enter_async_context(serving(entrance, listener, Limits()))
             if config.tasks_may_call_api:
                 await stack.enter_async_context(_serving_tasks(config, house))
@@ -104,8 +106,9 @@ def application(config: Config, house: House) -> Application:
 def services(house: House) -> list[Service]:
     """What is served; each has its table of what its operations need in `server.authorization`."""
     control, node = house.control, house.node
+    execute = ExecuteCommand(control.store, EcsSessions(house.tickets), control.task_roles.may_role)
     return [
-        serve_with(ecs, Ecs(control.store, time.time, control.task_roles)),
+        serve_with(ecs, Ecs(control.store, time.time, control.task_roles, execute)),
         serve_with(logs, Logs(control.store, control.logs.events, time.time)),
         serve_with(iam, Iam(control.store, control.sealer, time.time)),
         serve_with(sts, Sts(control.store, control.sessions, control.authorizer, time.time)),

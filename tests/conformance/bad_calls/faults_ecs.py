@@ -28,6 +28,7 @@ WITH_CLUSTER = (
     "PutClusterCapacityProviders",
     "RunTask",
     "StopTask",
+    "ExecuteCommand",
     "DescribeTasks",
     "ListTasks",
     "GetTaskProtection",
@@ -145,6 +146,7 @@ def _tasks() -> Iterator[Fault]:
     bad = ("x", "f" * 31, "f" * 33, "default/" + "f" * 31)
     wrong = ("a/b/c", f"{ARN}:task/a/b/c", f"{ARN}:task/default/{'f' * 32}/more")
     yield from each("StopTask", INVALID, "task", *bad, text=ID_LENGTH)
+    yield from each("ExecuteCommand", INVALID, "task", *bad, text=ID_LENGTH)
     yield from each("StopTask", INVALID, "task", *wrong[1:], text=SEPARATORS)
     of_many = ("DescribeTasks", "GetTaskProtection", "UpdateTaskProtection")
     for operation in of_many:
@@ -152,6 +154,10 @@ def _tasks() -> Iterator[Fault]:
         yield from each(operation, INVALID, "tasks", *([name] for name in wrong[1:]), text=SEPARATORS)
     gone = ("f" * 32, f"{ARN}:task/default/{'f' * 32}")
     yield from each("StopTask", INVALID, "task", *gone, text="The referenced task was not found.")
+    yield from each("ExecuteCommand", INVALID, "task", *gone, text="The referenced task was not found.")
+    yield from each("ExecuteCommand", INVALID, "command", "", " ", "'", "a\0", "x" * 70_000)
+    yield from each("ExecuteCommand", INVALID, "container", "nothing", "", " ", "é", DROP)
+    yield from each("ExecuteCommand", INVALID, "interactive", False)
     elsewhere = f"{ARN}:task/blue/{'f' * 32}"
     yield from each("StopTask", INVALID, "task", elsewhere, "", " ", "é" * 32, "F" * 32, "g" * 32, "f" * 31 + "\0")
     for operation in of_many:

@@ -287,9 +287,13 @@ def tidegate_faults() -> Iterator[Fault]:
             operation, "*", "task", "x", "a/b/c", " ", "arn:aws:ecs:eu-north-1:999999999999:task/a/" + "f" * 32
         )
     for operation in ("StartExec", "StartCopy"):
-        yield from each(operation, "*", "container", "nobody", "")
-    yield from each("StartExec", "*", "command", [], ["a\0"])
+        yield from each(operation, bad, "container", "nobody", "", " ", "é", DROP)
+    yield from each("StartExec", "*", "command", [])
+    yield from each("StartExec", bad, "command", ["a\0"], [""], ["env", "\0"])
+    yield from each("StartExec", bad, "environment", {"A=B": "c"}, {"A\0": "c"}, {"A": "\0"})
+    yield from each("StartExec", bad, "workingDirectory", "tmp", "./x", " ", "/a\0")
+    yield from each("StartExec", bad, "user", "a\0")
     yield from each("StartExec", "*", "terminal", {"rows": 0, "columns": 80}, {"rows": 24, "columns": 100_000})
-    yield from each("StartCopy", "*", "path", "relative", "/a\0b")
+    yield from each("StartCopy", bad, "path", "relative", "../x", " ", "/a\0b")
     for operation in ("StartExec", "StartForward", "StartCopy"):
         yield Fault(operation, lambda world: {"task": world.stopped_task}, "*")

@@ -202,6 +202,15 @@ SEEDS: Mapping[str, tuple[Seed, ...]] = {
     "DeleteTaskDefinitions": (lambda _: {"taskDefinitions": ["old:1", f"{ARN}:task-definition/old:2"]},),
     "ListTaskDefinitionFamilies": (lambda _: {"familyPrefix": "a", "status": "ALL", "maxResults": 10},),
     "RunTask": (_run_task, _run_on_providers),
+    "ExecuteCommand": (
+        lambda world: {
+            "cluster": "default",
+            "task": world.task,
+            "container": "web",
+            "command": "sh -c 'exit 3'",
+            "interactive": True,
+        },
+    ),
     "StopTask": (lambda world: {"cluster": "default", "task": world.task, "reason": "no more"},),
     "DescribeTasks": (
         lambda world: {"cluster": "default", "tasks": [world.task, world.task_arn], "include": ["TAGS"]},

@@ -73,7 +73,13 @@ async def make_world(served: Served) -> World:
             served,
             "ecs",
             "RunTask",
-            {"taskDefinition": "app:2", "launchType": "FARGATE", "networkConfiguration": network, "clientToken": token},
+            {
+                "taskDefinition": "app:2",
+                "launchType": "FARGATE",
+                "networkConfiguration": network,
+                "clientToken": token,
+                "enableExecuteCommand": True,
+            },
         )
         for token in ("first", "second")
     ]

@@ -21,12 +21,14 @@ import structlog
 from tidegate.channel.message import BadMessage
 from tidegate.channel.payloads import OpenDataChannel
 from tidegate.engine.engine import Engine
+from tidegate.node.output.sink import LogSink
 from tidegate.server.channels.copy_channel import CopyChannel, CopyTarget
 from tidegate.server.channels.ending import Channel
 from tidegate.server.channels.exec_channel import ExecChannel, ExecTarget
 from tidegate.server.channels.forward_channel import ForwardChannel, ForwardTarget
 from tidegate.server.channels.socket import POLICY_VIOLATION, Gone, Receive, Send, WebSocket
 from tidegate.server.channels.tickets import Refused, Target, Tickets, TooMany
+from tidegate.server.channels.transcript import Transcript
 
 log = structlog.get_logger()
 
@@ -40,10 +42,11 @@ Asgi = Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]
 class Entrance:
     """ASGI: WebSockets are served here, all else by `api`."""
 
-    def __init__(self, api: Asgi, tickets: Tickets, engine: Engine) -> None:
+    def __init__(self, api: Asgi, tickets: Tickets, engine: Engine, sink: LogSink) -> None:
         self._api = api
         self._tickets = tickets
         self._engine = engine
+        self._sink = sink
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -80,7 +83,8 @@ class Entrance:
     def _channel(self, target: Target, session: str, socket: WebSocket) -> Channel:
         match target:
             case ExecTarget():
-                return ExecChannel(target, session, socket, self._engine.exec)
+                transcript = Transcript(self._sink, target.log_group, session) if target.log_group else None
+                return ExecChannel(target, session, socket, self._engine.exec, transcript)
             case ForwardTarget():
                 return ForwardChannel(target, socket, self._engine.dial)
             case CopyTarget():

@@ -32,6 +32,7 @@ from tidegate.model.session import ByteSource, ExecRequest, ExecSession, Session
 from tidegate.server.channels.ending import Ending
 from tidegate.server.channels.inbox import Inbox
 from tidegate.server.channels.socket import Gone, WebSocket
+from tidegate.server.channels.transcript import Transcript
 
 IDLE_SECONDS = 20 * 60.0
 """As on AWS, where it is fixed. Of a terminal: a command that works in silence is not idle."""
@@ -62,16 +63,21 @@ class ExecTarget:
     Asked for by our own API: the client is told the exit code, and takes large messages. AWS's plugin shows an exit
     code as if it were output, as its agent sends none to a terminal.
     """
+    log_group: str | None = None
+    """Where what is shown is kept, in a stream of the session's name."""
 
 
 class ExecChannel:
     """One session, from the handshake to its end."""
 
-    def __init__(self, target: ExecTarget, session: str, socket: WebSocket, start: Start) -> None:
+    def __init__(
+        self, target: ExecTarget, session: str, socket: WebSocket, start: Start, transcript: Transcript | None = None
+    ) -> None:
         self._target = target
         self._session_id = session
         self._socket = socket
         self._start = start
+        self._transcript = transcript
         self._endpoint = Endpoint(socket.send, is_agent=True)
         self._inbox = Inbox()
         self._size = target.request.terminal
@@ -102,6 +108,8 @@ class ExecChannel:
         complete = HandshakeComplete(handshake_time_to_complete=int((current_time() - began) * 1e9))
         await self._endpoint.send(PayloadType.HANDSHAKE_COMPLETE, complete.encode())
         try:
+            if self._transcript is not None:
+                await self._transcript.open()
             request = msgspec.structs.replace(self._target.request, terminal=self._size)
             self._command = await self._start(self._target.task, self._target.container, request)
         except SessionFailure as failure:
@@ -111,6 +119,9 @@ class ExecChannel:
             why = await self._talk(self._command)
         finally:
             await self._command.end()
+            if self._transcript is not None:
+                with anyio.CancelScope(shield=True):
+                    await self._transcript.close()
         await self._close(why)
 
     async def _talk(self, command: ExecSession) -> str:
@@ -123,6 +134,8 @@ class ExecChannel:
             group.start_soon(self._pump, command.output, PayloadType.OUTPUT, pumps[0])
             group.start_soon(self._pump, command.errors, PayloadType.STANDARD_ERROR, pumps[1])
             group.start_soon(self._feed, command)
+            if self._transcript is not None:
+                group.start_soon(self._transcript.run)
             if self._size is not None:
 
                 async def watch() -> None:
@@ -143,6 +156,8 @@ class ExecChannel:
         chunk = CHUNK_BYTES if self._target.is_ours else PLUGIN_CHUNK_BYTES
         while source is not None and (data := await source.read()):
             self._sending += 1
+            if self._transcript is not None:
+                self._transcript.add(data)
             for start in range(0, len(data), chunk):
                 await self._endpoint.send(kind, data[start : start + chunk])
             self._active_at = current_time()

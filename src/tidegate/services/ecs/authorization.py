@@ -136,6 +136,19 @@ def find_tags(ask: Ask, resource: str) -> Mapping[str, str]:
     return {tag.key or "": tag.value or "" for tag in found.tags} if found is not None else {}
 
 
+def _exec_resources(ask: Ask, request: ecs.ExecuteCommandRequest) -> Iterable[str]:
+    """Both: so AWS's own example policies have it."""
+    return (*_cluster(ask, request), *task_resource(ask, request))
+
+
+def _exec_conditions(ask: Ask, request: ecs.ExecuteCommandRequest) -> Conditions:
+    """The container is that which is named, or the only one."""
+    found = ask.store.get(Task, parse_task(request.task, ask.ctx)[1])
+    names = [c.name for c in found.status.containers] if found is not None else []
+    name = request.container or (names[0] if len(names) == 1 else "")
+    return {**_in_cluster(ask, request), **({"ecs:container-name": name} if name else {})}
+
+
 _ON_CLUSTER = Row(_cluster)
 _ON_TAGGED = Row(_tagged)
 _ANYWHERE = Row()
@@ -160,6 +173,7 @@ TABLE = Table(
         "StopTask": Row(task_resource, _in_cluster),
         "DescribeTasks": Row(_tasks, _in_cluster),
         "ListTasks": Row(_list_tasks, _in_cluster),
+        "ExecuteCommand": Row(_exec_resources, _exec_conditions),
         "GetTaskProtection": Row(_tasks, _in_cluster),
         "UpdateTaskProtection": Row(_tasks, _in_cluster),
         "TagResource": _ON_TAGGED,

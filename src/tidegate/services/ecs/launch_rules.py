@@ -37,10 +37,18 @@ def check_members(request: ecs.RunTaskRequest) -> None:
         raise ecs.InvalidParameterException("Placement constraints are not supported with FARGATE launch type.")
     if request.placement_strategy:
         raise ecs.InvalidParameterException("Placement strategies are not supported with FARGATE launch type.")
-    if request.enable_execute_command:
-        raise ecs.ClientException("cannot enable execute command: ECS Exec is not supported yet")
     if request.volume_configurations:
         raise ecs.ClientException("cannot configure volumes at launch: EBS volumes are not supported yet")
+
+
+def check_execute_command(request: ecs.RunTaskRequest, definition: TaskDefinition) -> None:
+    """A shell needs a task role: the agent would have none to ask for its channels with."""
+    overrides = request.overrides or ecs.TaskOverride()
+    if request.enable_execute_command and not (overrides.task_role_arn or definition.spec.task_role_arn):
+        raise ecs.ClientException(
+            "The task couldn't be started because a valid taskRoleArn is not being used. Specify a valid task role in "
+            "your task definition and try again."
+        )
 
 
 def check_capacity(request: ecs.RunTaskRequest, cluster: Cluster) -> str | None:

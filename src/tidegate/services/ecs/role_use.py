@@ -9,12 +9,12 @@ from tidegate.api.shape import Context
 from tidegate.model.arn import arn
 from tidegate.model.secret_reference import SecretReference, parse_reference
 from tidegate.model.task import TaskDefinition
-from tidegate.services.iam.task_roles import Wanted
+from tidegate.services.iam.task_roles import AGENT_ACTIONS, Wanted
 
 
-def wanted_roles(ctx: Context, definition: TaskDefinition, overrides: ecs.TaskOverride | None) -> Wanted:
+def wanted_roles(ctx: Context, definition: TaskDefinition, request: ecs.RunTaskRequest) -> Wanted:
     """Of the tasks that a request starts."""
-    spec, given = definition.spec, overrides or ecs.TaskOverride()
+    spec, given = definition.spec, request.overrides or ecs.TaskOverride()
     containers = spec.container_definitions or ()
     reads = [arn for container in containers for arn in _reads(ctx, container)]
     reads += [file.value for o in given.container_overrides or () for file in o.environment_files or ()]
@@ -23,6 +23,7 @@ def wanted_roles(ctx: Context, definition: TaskDefinition, overrides: ecs.TaskOv
         task_role=given.task_role_arn or spec.task_role_arn,
         execution_role=given.execution_role_arn or spec.execution_role_arn,
         reads=tuple(dict.fromkeys(reads)),
+        task_actions=AGENT_ACTIONS if request.enable_execute_command else (),
         log_groups=tuple(name for container in containers if (name := _created_group(container.log_configuration))),
     )
 

@@ -20,6 +20,7 @@ from tidegate.services.ecs.definitions import resolve
 from tidegate.services.ecs.launch_rules import (
     check_capacity,
     check_definition,
+    check_execute_command,
     check_members,
     check_published,
     task_tags,
@@ -105,6 +106,7 @@ class RunTask:
         provider = check_capacity(request, cluster)
         definition = resolve(self._store, request.task_definition, ctx)
         check_definition(definition)
+        check_execute_command(request, definition)
         check_network(self._store, request.network_configuration)
         overrides = check_overrides(request.overrides, definition.spec)
         if overrides is not request.overrides:
@@ -114,7 +116,7 @@ class RunTask:
         published = published_ports(tags)
         check_published(self._store, published, request.count or 1)
         try:
-            roles = self._roles.plan(ctx, wanted_roles(ctx, definition, request.overrides))
+            roles = self._roles.plan(ctx, wanted_roles(ctx, definition, request))
         except RoleUnusable as error:
             raise ecs.ClientException(str(error)) from error
         return _Launch(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tidegate.services.ecs.attributes import Attributes
 from tidegate.services.ecs.clusters import Clusters
 from tidegate.services.ecs.definitions import TaskDefinitions
+from tidegate.services.ecs.execute_command import ExecuteCommand, NoSessions
 from tidegate.services.ecs.poll_endpoint import PollEndpoint
 from tidegate.services.ecs.run_task import RunTask
 from tidegate.services.ecs.settings import Settings
@@ -20,11 +21,20 @@ class Ecs:
     """
     Satisfies the generated `api.ecs.Api`: each operation is the bound method of the resource it is about.
 
-    now: seconds since the epoch. roles: decides on those of tasks. agent_endpoint: what DiscoverPollEndpoint answers;
+    now: seconds since the epoch. roles: decides on those of tasks. execute: sessions with containers;
+    None: there are none. agent_endpoint: what DiscoverPollEndpoint answers;
     None: it is refused.
     """
 
-    def __init__(self, store: Store, now: Clock, roles: TaskRoles, *, agent_endpoint: str | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        now: Clock,
+        roles: TaskRoles,
+        execute: ExecuteCommand | None = None,
+        *,
+        agent_endpoint: str | None = None,
+    ) -> None:
         clusters = Clusters(store, now)
         self.create_cluster = clusters.create_cluster
         self.describe_clusters = clusters.describe_clusters
@@ -42,15 +52,7 @@ class Ecs:
         self.delete_task_definitions = definitions.delete_task_definitions
         self.list_task_definition_families = definitions.list_task_definition_families
 
-        tasks = Tasks(store, now)
-        self.run_task = RunTask(store, now, roles).run_task
-        self.stop_task = tasks.stop_task
-        self.describe_tasks = tasks.describe_tasks
-        self.list_tasks = tasks.list_tasks
-
-        protection = TaskProtection(store, now)
-        self.get_task_protection = protection.get_task_protection
-        self.update_task_protection = protection.update_task_protection
+        self._serve_tasks(store, now, roles, execute or ExecuteCommand(store, NoSessions(), roles.may_role))
 
         tags = ResourceTags(store, now)
         self.tag_resource = tags.tag_resource
@@ -69,3 +71,15 @@ class Ecs:
         self.delete_attributes = attributes.delete_attributes
 
         self.discover_poll_endpoint = PollEndpoint(agent_endpoint).discover_poll_endpoint
+
+    def _serve_tasks(self, store: Store, now: Clock, roles: TaskRoles, execute: ExecuteCommand) -> None:
+        tasks = Tasks(store, now)
+        self.run_task = RunTask(store, now, roles).run_task
+        self.stop_task = tasks.stop_task
+        self.describe_tasks = tasks.describe_tasks
+        self.list_tasks = tasks.list_tasks
+        self.execute_command = execute.execute_command
+
+        protection = TaskProtection(store, now)
+        self.get_task_protection = protection.get_task_protection
+        self.update_task_protection = protection.update_task_protection

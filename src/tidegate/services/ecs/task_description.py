@@ -122,10 +122,17 @@ def _container(
         network_bindings=(),
         network_interfaces=interfaces,
         health_status=status.health,
+        managed_agents=(_exec_agent(status),) if task.request.enable_execute_command else None,
         cpu=str(override.cpu if override.cpu is not None else spec.cpu or 0),
         memory=_text(override.memory or spec.memory),
         memory_reservation=_text(override.memory_reservation or spec.memory_reservation),
     )
+
+
+def _exec_agent(status: ContainerStatus) -> ecs.ManagedAgent:
+    """There is no process of its own: whoever reaches the server reaches a container that runs."""
+    started_at = status.last_started_at if status.state == "RUNNING" else None
+    return ecs.ManagedAgent(name="ExecuteCommandAgent", last_status=status.state, last_started_at=started_at)
 
 
 def _container_interfaces(interface: Interface | None) -> tuple[ecs.NetworkInterface, ...]:

@@ -3,9 +3,9 @@ The roles of tasks: who may pass them, if ECS may assume them, and what is made 
 
 Nine of ten task definitions name roles that are made elsewhere. On one machine a role that nobody has made is made when
 it is first used, in the name of whoever runs the task, with the least that its kind needs: an execution role pulls
-images, writes logs and reads the very secrets that the definition names; a task role may do nothing. It carries the tag
-`tidegate:made`, and every task that uses it says so. Take the tag away, and the role is left as it is. A strict server
-makes none.
+images, writes logs and reads the very secrets that the definition names; a task role may do nothing, but open channels
+where ECS Exec is asked for. It carries the tag `tidegate:made`, and every task that uses it says so. Take the tag away,
+and the role is left as it is. A strict server makes none.
 """
 
 from __future__ import annotations
@@ -32,6 +32,15 @@ from tidegate.store.store import Put, Store
 MADE_TAG = "tidegate:made"
 MADE_POLICY = "tidegate-made"
 """The inline policy of a made execution role: what it may read."""
+AGENT_POLICY = "tidegate-made-exec"
+"""The inline policy of a made task role whose tasks may be entered."""
+AGENT_ACTIONS = (
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
+)
+"""What a task role must be allowed for ECS Exec."""
 EXECUTION_POLICY = "service-role/AmazonECSTaskExecutionRolePolicy"
 TRUST = json.dumps(
     {
@@ -66,6 +75,8 @@ class Wanted:
     """ARNs of the secrets, parameters and files that the execution role is to read."""
     log_groups: tuple[str, ...] = ()
     """Names of the log groups that are to be created where they are missing."""
+    task_actions: tuple[str, ...] = ()
+    """What the task role has to be allowed for ECS to do what was asked of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +112,17 @@ class TaskRoles:
                 raise RoleUnusable(named_arn)
             if role is not None and kind == "execution-role":
                 found = self._extend(ctx, role, wanted)
+            if kind == "task-role" and wanted.task_actions:
+                found = self._allow(ctx, found, wanted.task_actions)
             if found is not role:
                 changed[found.key] = found
             roles[kind] = found
         made = {kind: role.name for kind, role in roles.items() if MADE_TAG in role.tags}
         return RolePlan(tuple(Put(role) for role in changed.values()), made or None)
+
+    def may_role(self, role: str, action: str) -> bool:
+        """Whether a role (its ARN) is allowed an action that is about no resource in particular."""
+        return self._authorizer.check(role, action, "*").is_allowed
 
     def _find(self, ctx: Context, named: str, changed: Mapping[str, Role]) -> Role | None:
         """A strict server goes by the whole ARN, another by the name."""
@@ -157,6 +174,16 @@ class TaskRoles:
                 f"Give it a policy of your own, and take its tag {MADE_TAG} away",
             )
         return replace(role, inline=inline)
+
+    def _allow(self, ctx: Context, role: Role, actions: tuple[str, ...]) -> Role:
+        """A made task role may do what ECS needs of it; one that somebody else has made is left as it is."""
+        if MADE_TAG not in role.tags or AGENT_POLICY in role.inline:
+            return role
+        if not self._may(ctx, "iam:PutRolePolicy", entity_arn(role, ctx.account, ctx.region)):
+            return role
+        statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]}, separators=(",", ":"))
+        return replace(role, inline={**role.inline, AGENT_POLICY: document})
 
     def _may(self, ctx: Context, action: str, resource: str) -> bool:
         context = self._authorizer.request_context(ctx)

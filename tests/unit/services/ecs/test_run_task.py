@@ -147,7 +147,8 @@ NO_INSTANCES = "No Container Instances were found in your cluster."
         (
             {"enableExecuteCommand": True},
             ecs.ClientException,
-            "cannot enable execute command: ECS Exec is not supported yet",
+            "The task couldn't be started because a valid taskRoleArn is not being used. Specify a valid task role in "
+            "your task definition and try again.",
         ),
         (
             {"volumeConfigurations": [{"name": "v"}]},
