@@ -3,7 +3,7 @@ The ASGI application: one address for all services, as clients with one endpoint
 
 A request goes to the service that its X-Amz-Target names, else to that of its SigV4 credential scope; there its
 operation is read, its signature verified, its body decoded, its handler called, and the answer or the error written as
-the service's protocol has it. One line is logged a request; never a body.
+the service's protocol has it. One line is logged a request (see `request_log`); never a body.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tidegate.wire.authentication import Authenticator, Identity
 from tidegate.wire.authorization import Authorizer, Gate
 from tidegate.wire.body import BodyTooLarge, Budget, ClientGone, TooBusy, read_body
 from tidegate.wire.form import parse_form
+from tidegate.wire.request_log import RequestLog
 from tidegate.wire.routing import Router, Service, find_operation, operation_name, read_arguments
 from tidegate.wire.sigv4 import KeyRing, SignatureProblem, SignedRequest
 from tidegate.wire.streaming import EventStream, Receive, Send
@@ -71,7 +72,7 @@ class Application:
         gate: Gate | None = None,
         tells_successes: bool = True,
     ) -> None:
-        self._tells_successes = tells_successes
+        self._log = RequestLog(tells_successes=tells_successes)
         self._health = health
         self._router = Router(services, is_signed=keys is not None)
         self._authenticator = Authenticator(identity, keys)
@@ -132,10 +133,7 @@ class Application:
             return _render(exchange, _internal(exchange))
 
     def _tell(self, exchange: Exchange, began: float) -> None:
-        if exchange.status < 400 and not self._tells_successes:
-            return
-        log.info(
-            "request",
+        self._log.tell(
             service=exchange.service.api.SERVICE,
             operation=exchange.operation,
             status=exchange.status,
