@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -114,7 +115,12 @@ def test_a_session_of_a_role(server: ServerProcess, user: Any) -> None:
     session.list_clusters()
     assert refusal(session.list_task_definitions)[0] == "AccessDeniedException"
     for named in (f"{A}:role/lister", "lister"):
-        assert "export AWS_SESSION_TOKEN=" in server.cli("env", "--role", named).stdout
+        exports = server.cli("env", "--role", named).stdout
+        assert "export AWS_SESSION_TOKEN=" in exports
+    keys = dict(shlex.split(line)[1].split("=", 1) for line in exports.splitlines())
+    words = [sys.executable, "-m", "tidegate", "ps"]
+    told = subprocess.run(words, env={**server.environment, **keys}, capture_output=True, text=True, check=False)
+    assert "assumed-role/lister/tidegate-" in told.stderr, "the commands are the role, too: it may not list tasks"
     untrusting = json.loads(trust)["Statement"][0] | {"Principal": {"Service": "ecs-tasks.amazonaws.com"}}
     iam.update_assume_role_policy(RoleName="lister", PolicyDocument=document(untrusting))
     told = server.cli("env", "--role", "lister", check=False)
@@ -230,6 +236,10 @@ def test_a_strict_server_that_is_killed(strict: ServerProcess) -> None:
     launch = {"taskDefinition": "app", "launchType": "FARGATE", "networkConfiguration": network}
     code, text = refusal(ecs.run_task, **launch)
     assert (code, text.startswith(f"ECS was unable to assume the role '{A}:role/nobodys'")) == ("ClientException", True)
+    run = strict.cli("run", "busybox", check=False)
+    assert (run.returncode, "name one that is there with --execution-role" in run.stderr) == (1, True)
+    run = strict.cli("run", "busybox", "--execution-role", "nobodys", check=False)
+    assert (run.returncode, "--execution-role" in run.stderr) == (1, False)
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "000000000000"}}
     iam.create_role(RoleName="keeper", AssumeRolePolicyDocument=document(trust))
     iam.put_role_policy(RoleName="keeper", PolicyName="p", PolicyDocument=document(allow("iam:GetRole")))

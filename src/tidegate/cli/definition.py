@@ -10,8 +10,8 @@ import click
 from tidegate.api import ecs
 from tidegate.cli.ports import Port
 
-EXECUTION_ROLE = "arn:aws:iam::000000000000:role/tidegate-run"
-"""Fargate wants one for awslogs; it is kept and shown, and gives nothing."""
+EXECUTION_ROLE = "tidegate-run"
+"""Fargate wants one for awslogs. It is made at the first run, unless the server is strict about roles."""
 HEALTH_INTERVAL_SECONDS = 5
 
 
@@ -32,6 +32,8 @@ class RunOptions:
     health_cmd: str | None
     read_only: bool
     init: bool
+    task_role: str | None = None
+    execution_role: str = EXECUTION_ROLE
 
 
 def family_of(image: str) -> str:
@@ -67,7 +69,8 @@ def plan_definition(options: RunOptions, region: str) -> ecs.RegisterTaskDefinit
         network_mode="awsvpc",
         cpu=options.cpu,
         memory=options.memory,
-        execution_role_arn=EXECUTION_ROLE,
+        task_role_arn=options.task_role,
+        execution_role_arn=options.execution_role,
         container_definitions=(container,),
     )
 

@@ -25,7 +25,12 @@ BAR_WIDTH = 40
 @click.argument("task")
 @click.option("--cluster", default="default", show_default=True, help="The cluster's name or ARN.")
 def command(state_dir: Path | None, task: str, cluster: str) -> None:
-    """Show TASK: its states, its containers, and a picture of its launch."""
+    """Show TASK: its states, its containers, and a picture of its launch.
+
+    \b
+    tidegate describe 340a6f
+    tidegate describe web
+    """
     client = Client(find_target(state_dir))
     found = find_task(client, cluster, task)
     request = tidegate.DescribeTimelineRequest(cluster=cluster, task=found.task_arn or "")

@@ -16,7 +16,11 @@ MARKS = {"ok": ("ok", "green"), "warning": ("--", "yellow"), "missing": ("NO", "
 @click.command("doctor")
 @state_option
 def command(state_dir: Path | None) -> None:
-    """Say what this host can do, each line with the remedy. Exits with 1 if tasks can't run here."""
+    """Say what this host can do, each line with the remedy. Exits with 1 if tasks can't run here.
+
+    \b
+    tidegate doctor
+    """
     from tidegate.server.doctor import examine
 
     can_run = True

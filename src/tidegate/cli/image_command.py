@@ -26,6 +26,9 @@ def import_image(state_dir: Path | None, file: Path, tag: str) -> None:
     """Take in FILE: an OCI archive, a docker archive, or the tar of a root file system.
 
     The server reads the file itself, so it must be on the server's machine.
+
+    \b
+    docker save app:1 -o app.tar && tidegate image import app.tar --tag app:1
     """
     request = tidegate.ImportImageRequest(path=str(file.absolute()), reference=tag)
     with _busy(f"importing {file.name}"):
@@ -38,7 +41,11 @@ def import_image(state_dir: Path | None, file: Path, tag: str) -> None:
 @state_option
 @click.argument("reference")
 def pull(state_dir: Path | None, reference: str) -> None:
-    """Fetch REFERENCE from its registry, with the credentials of docker's configuration."""
+    """Fetch REFERENCE from its registry, with the credentials of docker's configuration.
+
+    \b
+    tidegate image pull nginx:latest
+    """
     with _busy(f"pulling {reference}"):
         client = Client(find_target(state_dir))
         answer = client.tidegate(
@@ -53,7 +60,11 @@ def pull(state_dir: Path | None, reference: str) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--format", "kind", type=click.Choice(["OCI", "DOCKER"], case_sensitive=False), default="OCI")
 def export(state_dir: Path | None, reference: str, file: Path, kind: tidegate.ArchiveFormat) -> None:
-    """Write REFERENCE to FILE, as an archive that docker, podman and skopeo can load."""
+    """Write REFERENCE to FILE, as an archive that docker, podman and skopeo can load.
+
+    \b
+    tidegate image export app:1 app.tar
+    """
     request = tidegate.ExportImageRequest(reference=reference, path=str(file.absolute()), format=kind)
     with _busy(f"exporting {reference}"):
         Client(find_target(state_dir)).tidegate("ExportImage", request, tidegate.ExportImageResponse)

@@ -19,7 +19,12 @@ from tidegate.cli.tasks import ago
 @state_option
 @click.option("-q", "--quiet", is_flag=True, help="References only.")
 def command(state_dir: Path | None, quiet: bool) -> None:
-    """List the images that are here, newest first."""
+    """List the images that are here, newest first.
+
+    \b
+    tidegate images
+    tidegate images -q
+    """
     client = Client(find_target(state_dir))
     answer = client.tidegate("ListImages", tidegate.ListImagesRequest(), tidegate.ListImagesResponse)
     images = answer.images or ()

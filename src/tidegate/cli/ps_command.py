@@ -31,7 +31,12 @@ from tidegate.cli.tasks import (
 @click.option("-a", "--all", "include_stopped", is_flag=True, help="Stopped tasks as well.")
 @click.option("-q", "--quiet", is_flag=True, help="Task ids only.")
 def command(state_dir: Path | None, cluster: str, include_stopped: bool, quiet: bool) -> None:
-    """List tasks, youngest first."""
+    """List tasks, youngest first.
+
+    \b
+    tidegate ps
+    tidegate ps -aq        the ids of all of them, for scripts
+    """
     tasks = list_tasks(Client(find_target(state_dir)), cluster, include_stopped=include_stopped)
     if quiet:
         for task in tasks:

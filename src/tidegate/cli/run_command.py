@@ -12,8 +12,8 @@ import click
 from rich.console import Console
 
 from tidegate.api import ecs
-from tidegate.cli.client import Client
-from tidegate.cli.definition import RunOptions, plan_definition
+from tidegate.cli.client import ApiError, Client
+from tidegate.cli.definition import EXECUTION_ROLE, RunOptions, plan_definition
 from tidegate.cli.log_streams import Choice, find_streams, read_on
 from tidegate.cli.logs_command import show
 from tidegate.cli.ports import Port, PortType
@@ -25,6 +25,10 @@ from tidegate.cli.why_command import hint
 POLL_SECONDS = 0.1
 NEVER_RAN = 125
 """The exit code of `--wait` for a task that did not start, as docker's."""
+_STRICT = (
+    "This server makes no roles (--strict-iam): name one that is there with --execution-role; it needs "
+    "AmazonECSTaskExecutionRolePolicy and logs:CreateLogGroup"
+)
 
 
 @click.command("run")
@@ -50,6 +54,14 @@ NEVER_RAN = 125
 @click.option("--health-cmd", help="A shell command that succeeds when the container is healthy.")
 @click.option("--read-only", is_flag=True, help="Make the root file system read-only.")
 @click.option("--init", is_flag=True, help="Run an init process that reaps children and passes on signals.")
+@click.option("--task-role", metavar="ROLE", help="Name or ARN of the role that the container has. [default: none]")
+@click.option(
+    "--execution-role",
+    metavar="ROLE",
+    default=EXECUTION_ROLE,
+    show_default=True,
+    help="Name or ARN of the role that pulls the image and writes the log.",
+)
 @click.option("-d", "--detach", is_flag=True, help="Print the task's id and return at once.")
 @click.option("--wait", is_flag=True, help="Show the output until the task ends, and exit with its code.")
 def command(state_dir: Path | None, cluster: str, detach: bool, wait: bool, **options: Any) -> None:
@@ -57,6 +69,7 @@ def command(state_dir: Path | None, cluster: str, detach: bool, wait: bool, **op
 
     \b
     tidegate run nginx:latest -p 8080:80
+    tidegate run worker:2 --task-role worker -e QUEUE=jobs
     tidegate run alpine --wait -- sh -c 'echo hello from $(hostname)'
     """
     run = RunOptions(**options)
@@ -85,7 +98,12 @@ def _start(client: Client, target: Target, cluster: str, run: RunOptions) -> ecs
         started_by="tidegate-run",
         tags=_tags(run.publish),
     )
-    answer = client.ecs("RunTask", request, ecs.RunTaskResponse)
+    try:
+        answer = client.ecs("RunTask", request, ecs.RunTaskResponse)
+    except ApiError as error:
+        if run.execution_role == EXECUTION_ROLE and f":role/{EXECUTION_ROLE}'" in error.message:
+            raise click.ClickException(f"{error.message}\n{_STRICT}") from error
+        raise
     if not answer.tasks:
         reasons = "; ".join(failure.reason or "" for failure in answer.failures or ())
         raise click.ClickException(f"cannot run {run.image}: {reasons}")

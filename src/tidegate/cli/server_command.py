@@ -67,6 +67,10 @@ def command(state_dir: Path | None, listen: str, **options: object) -> None:
     """Run the server in the foreground. Ready when GET /health answers 200.
 
     Its tasks go on when it ends; the next server on the same state directory finds them again.
+
+    \b
+    tidegate server --state-dir /var/lib/tidegate
+    tidegate server --listen 127.0.0.1:0 --strict-iam --keep-stopped 3d
     """
     from tidegate.server.config import Config, ConfigError
     from tidegate.server.serve import serve

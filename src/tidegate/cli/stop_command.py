@@ -19,7 +19,12 @@ from tidegate.cli.tasks import find_task, short_id, wait_for, why_stopped
 @click.option("--reason", help="Kept as the task's stoppedReason.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Return when the tasks have stopped.")
 def command(state_dir: Path | None, tasks: tuple[str, ...], cluster: str, reason: str | None, wait: bool) -> None:
-    """Stop tasks: SIGTERM, each container's stopTimeout, then SIGKILL."""
+    """Stop tasks: SIGTERM, each container's stopTimeout, then SIGKILL.
+
+    \b
+    tidegate stop web
+    tidegate stop $(tidegate ps -q) --reason "end of the day"
+    """
     client = Client(find_target(state_dir))
     found = [find_task(client, cluster, name) for name in tasks]
     for task in found:

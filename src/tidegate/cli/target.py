@@ -42,13 +42,14 @@ def find_target(state_dir: Path | None, environment: Mapping[str, str] = os.envi
     """
     The server of `state_dir`; without one, what the AWS variables name; else the default state directory.
 
-    Raises click.ClickException with the remedy.
+    AWS variables that name that same server say as whom: whoever took on a role by `tidegate env --role` has it here as
+    well. Raises click.ClickException with the remedy.
     """
-    if state_dir is None:
-        target = _from_environment(environment)
-        if target is not None:
-            return target
-    return read_target(state_dir or DEFAULT_STATE_DIRECTORY)
+    named = _from_environment(environment)
+    if state_dir is None and named is not None:
+        return named
+    target = read_target(state_dir or DEFAULT_STATE_DIRECTORY)
+    return named if named is not None and named.endpoint == target.endpoint else target
 
 
 def read_target(state_dir: Path) -> Target:

@@ -18,6 +18,9 @@ def command(state_dir: Path | None, yes: bool) -> None:
     """Stop all tasks of a server, end the server, and remove its bridge, firewall, cgroups and mounts.
 
     The state directory stays: task definitions, images and logs are kept. Delete it when you don't need them.
+
+    \b
+    tidegate teardown --state-dir /var/lib/tidegate
     """
     from tidegate.server.config import ConfigError
     from tidegate.server.teardown import teardown

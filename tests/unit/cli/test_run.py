@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from tidegate.cli.definition import RunOptions, family_of, plan_definition
+from tidegate.cli.definition import EXECUTION_ROLE, RunOptions, family_of, plan_definition
 from tidegate.cli.main import main
 from tidegate.cli.ports import Port, PortType
 
@@ -64,9 +64,12 @@ def test_definition():
         health_cmd="check",
         read_only=True,
         init=True,
+        task_role="worker",
     )
     request = plan_definition(options, "eu-north-1")
     (container,) = request.container_definitions
+
+    assert (request.task_role_arn, request.execution_role_arn) == ("worker", EXECUTION_ROLE)
 
     assert container.entry_point == ("/bin/app",)
     assert container.command == ("serve",)
@@ -80,7 +83,7 @@ def test_definition():
 
 
 def test_help_lists_every_command_and_each_has_help():
-    """`tidegate --help` imports no command, and every command that it lists exists and explains itself."""
+    """`tidegate --help` imports no command, and every command that it lists explains itself, by an example."""
     runner = CliRunner()
     listed = runner.invoke(main, ["--help"])
     assert listed.exit_code == 0
@@ -89,6 +92,7 @@ def test_help_lists_every_command_and_each_has_help():
         shown = runner.invoke(main, [name, "--help"])
         assert shown.exit_code == 0, shown.output
         assert "Usage:" in shown.output
+        assert name in ("env", "image") or f"\n  tidegate {name}" in shown.output or name == "completion", "an example"
 
 
 def test_unknown_command_suggests():
