@@ -107,3 +107,12 @@ def test_without_a_black_box():
 def test_the_tables_are_the_rules():
     """Each table is looked through, in this order."""
     assert (*waiting.RULES, *starting.RULES, *exits.RULES, *ends.RULES) == RULES
+
+
+def test_missing_output_is_told_beside_any_cause():
+    """Whatever ended the task: lines that its log lacks are said to be missing, and how many are known to be."""
+    told = explain(stopped(ended(3, dropped_lines=1234, is_output_cut=True)))
+    assert told.rule == "exited"
+    assert "1234 are missing in its log" in told.evidence[-2]
+    assert "while the server was down" in told.evidence[-1]
+    assert not any("missing" in line for line in explain(stopped(ended(3))).evidence)
