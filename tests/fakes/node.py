@@ -299,6 +299,9 @@ class FakeVolumes:
     def written(self, task: TaskSpec, container: str) -> Path:
         return Path("/disks") / task.id / container
 
+    def place(self, task: TaskSpec, volume: str) -> Path:
+        return Path("/disks") / task.id / volume
+
     def use(self, task: str) -> StorageUse | None:
         return StorageUse(1, 20496) if task in self.world.disks else None
 
@@ -359,7 +362,9 @@ class FakeRecorder:
 
 class FakeOutput:
     @asynccontextmanager
-    async def follow(self, path: Path, source: str, target: LogTarget | None, outlet: Outlet) -> AsyncIterator[Tally]:
+    async def follow(
+        self, path: Path, source: str, target: object, outlet: Outlet, origin: object
+    ) -> AsyncIterator[Tally]:
         yield Tally()
 
 

@@ -13,6 +13,13 @@ from typing import Final
 from tidegate.model.regex import Regex, RegexRefused
 
 DEFAULT_BUFFER: Final = "10m"
+DEFAULT_FORWARD_LINES: Final = 1_048_576
+"""Of log-driver-buffer-limit, which counts lines. Source: API reference, LogConfiguration."""
+MOST_FORWARD_LINES: Final = 536_870_912
+LINE_BYTES: Final = 256
+"""What a line counts for in that limit: files are measured, not lines."""
+FIRELENS_OWN_OPTIONS: Final = frozenset({"log-driver-buffer-limit", "mode", "max-buffer-size"})
+"""Options of awsfirelens that are the driver's; all others are the router's."""
 _SIZE: Final = re.compile(r"([0-9]{1,12})([kmg]?)b?", re.IGNORECASE)
 _UNITS: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _DIRECTIVE: Final = re.compile(r"%(.?)", re.DOTALL)

@@ -117,6 +117,45 @@ class LogTarget(Spec, frozen=True, kw_only=True):
     """So much may wait before lines are dropped, if it is not blocking."""
 
 
+class ForwardTarget(Spec, frozen=True, kw_only=True):
+    """Where a container's output goes: a receiver of the Fluent Forward protocol."""
+
+    tag: str
+    address: str = ""
+    """`tcp://HOST:PORT` or `unix://PATH`; empty: the task's log router."""
+    has_acknowledgements: bool = True
+    """The receiver says what it has taken."""
+    is_blocking: bool = False
+    max_buffer_bytes: int = 10 * 1024 * 1024
+
+
+ROUTER_VOLUME = "firelens:socket"
+"""The volume that a task's log router makes its socket in; no user's volume can be called so."""
+
+ROUTER_DIRECTORY = "/var/run"
+"""Where it is mounted in the router."""
+
+
+class RouterOutput(Spec, frozen=True, kw_only=True):
+    """What a log router does with one container's output. options: its plugin's, with the plugin's name."""
+
+    container: str
+    options: dict[str, str] = msgspec.field(default_factory=dict)
+    secrets: dict[str, str] = msgspec.field(default_factory=dict)
+    """Option -> the router's environment variable that has its value."""
+
+
+class LogRouter(Spec, frozen=True, kw_only=True):
+    """The container routes the output of others (FireLens)."""
+
+    kind: Literal["fluentd", "fluentbit"]
+    adds_metadata: bool = True
+    """Of the task, to each record."""
+    include: str = ""
+    """A file in its image with more of its configuration."""
+    outputs: tuple[RouterOutput, ...] = ()
+
+
 class ContainerSpec(Spec, frozen=True, kw_only=True):
     """One container of a task. None means: as the image says."""
 
@@ -168,6 +207,9 @@ class ContainerSpec(Spec, frozen=True, kw_only=True):
     volumes_from: tuple[VolumesFrom, ...] = ()
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     log: LogTarget | None = None
+    forward: ForwardTarget | None = None
+    """In place of `log`; without either, output is dropped."""
+    router: LogRouter | None = None
     log_driver: str = ""
     log_options: dict[str, str] = msgspec.field(default_factory=dict)
     """As the container is told of them: awslogs has its stream in place of the prefix."""

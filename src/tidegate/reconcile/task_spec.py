@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
 from tidegate.api import ecs
 from tidegate.model.arn import arn, role_arn
-from tidegate.model.log_options import DEFAULT_BUFFER, find_event_start, read_size
 from tidegate.model.spec import (
     ContainerSpec,
     HealthCheck,
-    LogTarget,
     NetworkSpec,
     RestartPolicy,
     TaskSpec,
@@ -21,6 +18,15 @@ from tidegate.model.spec import (
 )
 from tidegate.model.status import Interface
 from tidegate.model.task import Task, TaskDefinition
+from tidegate.reconcile.task_logs import (
+    forward_target,
+    log_options,
+    log_router,
+    log_target,
+    router_address,
+    router_dependencies,
+    router_secrets,
+)
 from tidegate.reconcile.task_storage import (
     dependencies_of,
     efs_volumes,
@@ -53,7 +59,7 @@ def build_task_spec(
         cpu_units=int(overrides.cpu or spec.cpu or 0),
         memory_mib=int(overrides.memory or spec.memory or 0),
         containers=tuple(
-            _container(c, by_name.get(c.name or "", ecs.ContainerOverride()), task, environment)
+            _with_logs(_container(c, by_name.get(c.name or "", ecs.ContainerOverride()), environment), c, spec, task)
             for c in spec.container_definitions or ()
         ),
         network=_network(task, interface, region),
@@ -117,8 +123,27 @@ def _aws_environment(region: str) -> dict[str, str]:
     return {"AWS_EXECUTION_ENV": "AWS_ECS_FARGATE", "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
 
 
+def _with_logs(
+    container: ContainerSpec, c: ecs.ContainerDefinition, definition: ecs.TaskDefinition, task: Task
+) -> ContainerSpec:
+    """With where its output goes, and what it does for that of others."""
+    log = c.log_configuration
+    return msgspec.structs.replace(
+        container,
+        environment=router_address(c) | container.environment,
+        secrets=container.secrets | router_secrets(c, definition),
+        depends_on=container.depends_on + router_dependencies(c, definition),
+        log=log_target(log, container.name, task),
+        forward=forward_target(c, definition, task),
+        router=log_router(c, definition),
+        log_driver=log.log_driver if log is not None else "",
+        log_options=log_options(log, container.name, task),
+        log_secrets=_references(log.secret_options if log is not None else None),
+    )
+
+
 def _container(
-    c: ecs.ContainerDefinition, override: ecs.ContainerOverride, task: Task, environment: dict[str, str]
+    c: ecs.ContainerDefinition, override: ecs.ContainerOverride, environment: dict[str, str]
 ) -> ContainerSpec:
     linux = c.linux_parameters or ecs.LinuxParameters()
     capabilities = linux.capabilities or ecs.KernelCapabilities()
@@ -134,7 +159,6 @@ def _container(
             c.environment_files if override.environment_files is None else override.environment_files
         ),
         secrets=_references(c.secrets),
-        log_secrets=_references(c.log_configuration.secret_options if c.log_configuration else None),
         repository_credentials=c.repository_credentials.credentials_parameter if c.repository_credentials else None,
         working_directory=c.working_directory,
         user=c.user,
@@ -159,9 +183,6 @@ def _container(
         mounts=mounts_of(c),
         volumes_from=volumes_from(c),
         labels=dict(c.docker_labels or {}),
-        log=_log_target(c.log_configuration, c.name or "", task),
-        log_driver=(c.log_configuration.log_driver if c.log_configuration else None) or "",
-        log_options=_log_options(c.log_configuration, c.name or "", task),
     )
 
 
@@ -198,31 +219,4 @@ def _restart_policy(policy: ecs.ContainerRestartPolicy | None) -> RestartPolicy 
     return RestartPolicy(
         ignored_exit_codes=policy.ignored_exit_codes or (),
         attempt_period_seconds=policy.restart_attempt_period or DEFAULT_RESTART_ATTEMPT_PERIOD_SECONDS,
-    )
-
-
-def _log_stream(options: Mapping[str, str], container: str, task: Task) -> str:
-    prefix = options.get("awslogs-stream-prefix")
-    return f"{prefix}/{container}/{task.id}" if prefix else f"{container}/{task.id}"
-
-
-def _log_options(log: ecs.LogConfiguration | None, container: str, task: Task) -> dict[str, str]:
-    options = dict((log.options if log is not None else None) or {})
-    if log is not None and log.log_driver == "awslogs":
-        options["awslogs-stream"] = _log_stream(options, container, task)
-        options.pop("awslogs-stream-prefix", None)
-    return options
-
-
-def _log_target(log: ecs.LogConfiguration | None, container: str, task: Task) -> LogTarget | None:
-    if log is None or log.log_driver != "awslogs":
-        return None
-    options = log.options or {}
-    return LogTarget(
-        group=options.get("awslogs-group", ""),
-        stream=_log_stream(options, container, task),
-        create_group=options.get("awslogs-create-group", "").lower() == "true",
-        begins_event=find_event_start(options),
-        is_blocking=options.get("mode", task.log_mode) == "blocking",
-        max_buffer_bytes=read_size(options.get("max-buffer-size", DEFAULT_BUFFER)),
     )

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from tidegate.api import ecs
-from tidegate.model.spec import DEFAULT_STORAGE_GIB, Dependency, EfsVolume, Mount, Tmpfs, VolumesFrom
+from tidegate.model.spec import (
+    DEFAULT_STORAGE_GIB,
+    ROUTER_DIRECTORY,
+    ROUTER_VOLUME,
+    Dependency,
+    EfsVolume,
+    Mount,
+    Tmpfs,
+    VolumesFrom,
+)
 from tidegate.model.task import Task, TaskDefinition
 
 
@@ -15,8 +24,10 @@ def storage_gib(task: Task, definition: TaskDefinition) -> int:
 
 
 def empty_volumes(spec: ecs.TaskDefinition) -> tuple[str, ...]:
-    """Names of those that begin empty and end with the task."""
-    return tuple(v.name for v in spec.volumes or () if v.name and v.efs_volume_configuration is None)
+    """Names of those that begin empty and end with the task; the last is its log router's, if it has one."""
+    named = tuple(v.name for v in spec.volumes or () if v.name and v.efs_volume_configuration is None)
+    has_router = any(c.firelens_configuration is not None for c in spec.container_definitions or ())
+    return (*named, ROUTER_VOLUME) if has_router else named
 
 
 def efs_volumes(spec: ecs.TaskDefinition) -> tuple[EfsVolume, ...]:
@@ -40,12 +51,15 @@ def efs_volumes(spec: ecs.TaskDefinition) -> tuple[EfsVolume, ...]:
 
 
 def mounts_of(c: ecs.ContainerDefinition) -> tuple[Mount, ...]:
-    """Volumes of the task in the container."""
-    return tuple(
+    """Volumes of the task in the container, and where a log router makes its socket."""
+    named = tuple(
         Mount(volume=m.source_volume, path=m.container_path, read_only=bool(m.read_only))
         for m in c.mount_points or ()
         if m.source_volume and m.container_path
     )
+    if c.firelens_configuration is None:
+        return named
+    return (*named, Mount(volume=ROUTER_VOLUME, path=ROUTER_DIRECTORY))
 
 
 def volumes_from(c: ecs.ContainerDefinition) -> tuple[VolumesFrom, ...]:

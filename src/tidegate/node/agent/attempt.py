@@ -17,11 +17,12 @@ import anyio
 
 from tidegate.kernel.background import running
 from tidegate.model.blackbox import PROBE_BYTES, PROBES, Probe
-from tidegate.model.spec import HealthCheck, LogTarget
+from tidegate.model.spec import ForwardTarget, HealthCheck, LogTarget
 from tidegate.model.status import Health
 from tidegate.node.agent.health import HealthState, watch_health
 from tidegate.node.agent.parts import OutputReader
 from tidegate.node.agent.reasons import stop_reason
+from tidegate.node.output.forward import Origin
 from tidegate.node.output.pace import Tally
 from tidegate.node.runtime.bundle import BundleFiles
 from tidegate.node.runtime.runtime import Container, ExecResult, Exit, RuntimeFailure
@@ -33,9 +34,11 @@ KILL_PAUSES_SECONDS = (5.0, 1.0, 2.0, 3.0, 5.0)
 class Attempt:
     """Watches over a container that runs, and stops it when told to."""
 
-    def __init__(self, live: Container, log: LogTarget | None, output: OutputReader) -> None:
+    def __init__(
+        self, live: Container, target: LogTarget | ForwardTarget | None, origin: Origin, output: OutputReader
+    ) -> None:
         self._live = live
-        self._log = log
+        self._target, self._origin = target, origin
         self._output = output
         self.tally = Tally()
         self._exited = anyio.Event()
@@ -50,7 +53,8 @@ class Attempt:
                     await watch.run(self._live)
 
         file, source = BundleFiles.of(self._live.bundle).log, self._live.bundle.id
-        async with self._output.follow(file, source, self._log, self._live) as self.tally, running(probe):
+        output = self._output.follow(file, source, self._target, self._live, self._origin)
+        async with output as self.tally, running(probe):
             ended = await self._live.wait()
             self._exited.set()
         return ended

@@ -16,7 +16,7 @@ from tidegate.model.container_name import host_name
 from tidegate.model.execution import RegistryLogin
 from tidegate.model.image import Image
 from tidegate.model.session import ExecRequest, ExecSession, SessionFailure
-from tidegate.model.spec import ContainerSpec, TaskSpec
+from tidegate.model.spec import ROUTER_VOLUME, ContainerSpec, ForwardTarget, TaskSpec
 from tidegate.model.status import Health
 from tidegate.node.agent.attempt import Attempt, HealthWatch
 from tidegate.node.agent.blackbox import ContainerTraces, Measured
@@ -27,7 +27,9 @@ from tidegate.node.agent.reasons import LOST, LOST_WITH_HOST, NODE_FAILED, PROCE
 from tidegate.node.agent.record import TaskRecord
 from tidegate.node.agent.secrets import resolve_login
 from tidegate.node.image.images import ImageError
+from tidegate.node.output.forward import Origin
 from tidegate.node.output.pace import Tally
+from tidegate.node.output.router import SOCKET
 from tidegate.node.output.sink import LogTargetMissing
 from tidegate.node.runtime.bundle import BundleFiles
 from tidegate.node.runtime.runtime import Bundle, Container, ExecResult, Exit, RuntimeFailure, RuntimeTimeout
@@ -300,9 +302,18 @@ class ContainerRun:
             )
             self._record.has_news = True
         self._stage = Stage.RUNNING
-        self._attempt = Attempt(live, self._log, self._parts.output)
+        origin = Origin(self._task.runtime_id(self.spec.name), self.spec.name)
+        self._attempt = Attempt(live, self._log or self._router(), origin, self._parts.output)
         group.start_soon(self._watch_over, self._attempt)
         self._wake()
+
+    def _router(self) -> ForwardTarget | None:
+        """Where the task's log router listens, if it takes this container's output."""
+        target = self.spec.forward
+        if target is None or target.address:
+            return target
+        socket = self._parts.volumes.place(self._task, ROUTER_VOLUME) / SOCKET
+        return msgspec.structs.replace(target, address=f"unix://{socket}")
 
     async def _watch_over(self, attempt: Attempt) -> None:
         self._health = self._health_watch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import msgspec
 import structlog
 
-from tidegate.model.spec import TaskSpec
+from tidegate.model.spec import ROUTER_VOLUME, TaskSpec
 from tidegate.node.agent.parts import LaunchRequest, PhaseTimer
 from tidegate.node.image.images import Images
+from tidegate.node.output.router import CONFIG_PATHS, plan_router_config
 from tidegate.node.runtime.bundle import CONFIG
 from tidegate.node.runtime.oci.config import Site, in_process_namespace, plan_config, plan_hostname
 from tidegate.node.runtime.oci.holder import plan_holder
@@ -44,7 +46,7 @@ class HostLauncher:
             rootfs = await self._images.mount_rootfs(request.image, request.bundle.directory, written)
             bound = await self._volumes.bind(request.task, request.container, request.image, rootfs)
             user = find_user(rootfs, request.container.user or request.image.config.user)
-            files = self._write_files(request.task, request.bundle)
+            files = self._write_files(request, user.uid, user.gid)
         site = Site(
             rootfs=rootfs,
             cgroup=request.bundle.cgroup,
@@ -88,13 +90,19 @@ class HostLauncher:
                 self._said.add(note)
                 log.warning("containers get less than they ask for on this host", what=note)
 
-    def _write_files(self, task: TaskSpec, bundle: Bundle) -> Mapping[str, Path]:
+    def _write_files(self, request: LaunchRequest, uid: int, gid: int) -> Mapping[str, Path]:
+        """Files of the host that the container finds in its own places. A log router has to write to its directory."""
+        planned = {f"/etc/{name}": text for name, text in plan_files(request.task, self._resolver).items()}
+        router = request.container.router
+        if router is not None:
+            planned[CONFIG_PATHS[router.kind]] = plan_router_config(request.task, router)
+            os.chown(self._volumes.place(request.task, ROUTER_VOLUME), uid, gid)
         files = {}
-        for name, text in plan_files(task, self._resolver).items():
-            path = bundle.directory / f"etc-{name}"
+        for name, text in planned.items():
+            path = request.bundle.directory / name[1:].replace("/", "-")
             path.write_text(text)
             path.chmod(0o644)
-            files[f"/etc/{name}"] = path
+            files[name] = path
         return files
 
 

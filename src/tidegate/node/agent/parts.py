@@ -12,12 +12,13 @@ from tidegate.kernel.process import boot_id
 from tidegate.model.blackbox import BlackBox
 from tidegate.model.counters import GroupCounters
 from tidegate.model.image import Image
-from tidegate.model.spec import ContainerSpec, LogTarget, TaskSpec
+from tidegate.model.spec import ContainerSpec, ForwardTarget, LogTarget, TaskSpec
 from tidegate.node.agent.blackbox import ContainerTraces, Measured
 from tidegate.node.agent.environment import EnvironmentSource
 from tidegate.node.agent.secrets import NoSecrets, SecretSource
 from tidegate.node.image.images import Images
 from tidegate.node.network.network import Network
+from tidegate.node.output.forward import Origin
 from tidegate.node.output.pace import Tally
 from tidegate.node.output.sink import LogSink, Outlet
 from tidegate.node.runtime.runtime import Bundle, Container, Runtime
@@ -67,12 +68,13 @@ class OutputReader(Protocol):
     """Follows what a container writes, until told that it has ended."""
 
     def follow(
-        self, path: Path, source: str, target: LogTarget | None, outlet: Outlet
+        self, path: Path, source: str, target: LogTarget | ForwardTarget | None, outlet: Outlet, origin: Origin
     ) -> AbstractAsyncContextManager[Tally]:
         """
-        Entered: lines flow to the sink. Left: all that was written before has reached it.
+        Entered: lines flow to the target. Left: all that was written before has reached it.
 
-        Without a target the output is dropped. outlet: who writes it, and can be held up. Raises LogTargetMissing.
+        Without a target the output is dropped. outlet: who writes it, and can be held up. origin: what receivers are
+        told of the container. Raises LogTargetMissing.
         """
 
 

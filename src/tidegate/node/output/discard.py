@@ -49,6 +49,9 @@ class Discard:
                 _log.warning("output that nobody wants is not freed", file=str(self._path), error=str(error))
             await anyio.sleep(self._pace.linger * 10)
 
+    async def settle(self) -> None:
+        """Nothing is on its way."""
+
     async def drain(self) -> None:
         """Nothing is to be done: the file goes with its bundle."""
 

@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
@@ -17,16 +18,15 @@ from tidegate.kernel.holes import punch_hole
 from tidegate.kernel.inotify import FileWatcher
 from tidegate.model.log import Burst
 from tidegate.model.regex import Regex
-from tidegate.model.spec import LogTarget
 from tidegate.node.output.backlog import MIB, Backlog
+from tidegate.node.output.channel import Channel
 from tidegate.node.output.discard import Discard
 from tidegate.node.output.lines import LineJoiner, pass_by
 from tidegate.node.output.multiline import EventJoiner
 from tidegate.node.output.pace import Pace, Tally
-from tidegate.node.output.sink import LogSink, LogTargetMissing, Outlet
+from tidegate.node.output.sink import LogTargetMissing, Outlet
 from tidegate.node.output.tail import KEPT_BYTES
 
-CHUNK_BYTES: Final = 1024 * 1024
 _BUSY_BYTES: Final = 64 * 1024
 _FREE_BYTES: Final = MIB
 """Blocks are freed when this much can be."""
@@ -50,15 +50,26 @@ class _Step(NamedTuple):
     """The end of the file was seen."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Of one container's output."""
+
+    backlog: Backlog
+    begins_event: str = ""
+    """An expression for lines that begin an event; empty: each line is one."""
+    drain_seconds: float | None = None
+    """For the rest of a container that has ended; None: it takes as long as it takes."""
+
+
 class Flow:
-    """Follows the file. The sink alone is asked how far it got."""
+    """Follows the file. The channel alone is asked how far it got."""
 
     def __init__(
         self,
         path: Path,
         source: str,
-        target: LogTarget,
-        sink: LogSink,
+        channel: Channel,
+        rules: Rules,
         watcher: FileWatcher,
         pace: Pace,
         outlet: Outlet | None,
@@ -66,11 +77,11 @@ class Flow:
     ) -> None:
         self.tally = Tally()
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._path, self._source, self._target = path, source, target
-        self._sink, self._watcher, self._pace = sink, watcher, pace
+        self._path, self._source, self._channel = path, source, channel
+        self._watcher, self._pace = watcher, pace
         self._outlet, self._threads = outlet, threads
-        self._backlog = Backlog(target.is_blocking, target.max_buffer_bytes)
-        self._begins = Regex(target.begins_event) if target.begins_event else None
+        self._backlog, self._drain_seconds = rules.backlog, rules.drain_seconds
+        self._begins = Regex(rules.begins_event) if rules.begins_event else None
         self._is_held = self._is_over = False
         if outlet is not None:
             outlet.resume_output()  # one of us that was killed may have held it
@@ -81,6 +92,7 @@ class Flow:
         """What was there when we came is not dropped for being late: we were."""
         self._dropped_to = self._noted = self._said_dropped = 0
         self._say_at = 0.0
+        self._storing = anyio.Lock()
         self._begin(0)
 
     def close(self) -> None:
@@ -112,14 +124,21 @@ class Flow:
         with closing(Discard(self._path, self._watcher, self._pace, self._outlet)) as rest:
             await rest.run()
 
+    async def settle(self) -> None:
+        """Let what is on its way arrive, and begin nothing more: what is cut off there would be sent twice."""
+        with anyio.move_on_after(self._drain_seconds):
+            await self._storing.acquire()
+            self._storing = anyio.Lock()  # for `drain`; whoever waits for the other one is cancelled now
+
     async def drain(self) -> None:
         """Read to the end, which has come: nobody writes any more."""
-        with anyio.move_on_after(None if self._backlog.is_blocking else self._pace.drain):
+        with anyio.move_on_after(self._drain_seconds):
             while not self._is_over:
                 try:
                     await self.restart()
                     await self._read_on()
                     await self._store(await self._in_thread(self._step_to_end))
+                    await self._channel.finish()
                     return
                 except LogTargetMissing:
                     return
@@ -131,7 +150,7 @@ class Flow:
 
     async def restart(self) -> None:
         """Go on from where the sink says: it alone knows if a batch that failed or was cancelled has been stored."""
-        offset = await self._sink.open(self._target, self._source)
+        offset = await self._channel.open()
         self._begin(self._skip_hole(max(offset, self._dropped_to)))
         await self._set_limit()
 
@@ -178,20 +197,20 @@ class Flow:
         """In a thread: the next piece of the file, taken apart."""
         lines = self._lines
         start = lines.offset
-        data = os.pread(self._fd, CHUNK_BYTES, start)
+        data = os.pread(self._fd, self._channel.chunk_bytes, start)
         is_cut = bool(self._gaps) and self._gaps[0] <= start + len(data)
         if is_cut:
             data = data[: self._gaps.popleft() - start]
         taken = lines.feed(data, is_cut=is_cut)
         if is_cut:
             lines.end_parts()
-        elif not taken and len(data) == CHUNK_BYTES:
+        elif not taken and len(data) == self._channel.chunk_bytes:
             lines.feed(data, is_cut=True)  # no line of a supervisor's is so long
         self._seen = start + len(data)
-        return self._collect(len(data), is_last=len(data) < CHUNK_BYTES and not is_cut)
+        return self._collect(len(data), is_last=len(data) < self._channel.chunk_bytes and not is_cut)
 
     def _step_to_end(self) -> _Step:
-        self._lines.feed(os.pread(self._fd, CHUNK_BYTES, self._lines.offset), is_cut=True)
+        self._lines.feed(os.pread(self._fd, self._channel.chunk_bytes, self._lines.offset), is_cut=True)
         self._lines.end_parts()
         step = self._collect(0)
         if self._events is None:
@@ -210,7 +229,8 @@ class Flow:
     async def _store(self, step: _Step) -> None:
         if step.offset <= self._stored or (not step.bursts and step.offset - self._stored < _FREE_BYTES):
             return  # nothing, or nothing that needs to be remembered
-        await self._sink.append(self._target, self._source, step.bursts, step.offset)
+        async with self._storing:
+            await self._channel.append(step.bursts, step.offset)
         await self._advance(step.offset)
 
     async def _advance(self, offset: int) -> None:
@@ -295,13 +315,13 @@ class Flow:
             return offset
         if data_at == offset:
             return offset
-        start = os.pread(self._fd, CHUNK_BYTES, data_at).find(b"\n") + 1
+        start = os.pread(self._fd, self._channel.chunk_bytes, data_at).find(b"\n") + 1
         _log.error("output lost", source=self._source, from_offset=offset, to_offset=data_at + start)
         return data_at + start
 
     def _give_up(self) -> None:
         """The group was deleted while we wrote to it: AWS drops what comes then, and so do we."""
-        _log.warning("output dropped: no such log group", source=self._source, group=self._target.group)
+        _log.warning("output dropped: no such log group", source=self._source)
         self._is_over = True
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:

@@ -20,6 +20,9 @@ class Pace:
     drain: float = 30.0
     """For the sink to take the rest of a container that has ended; in blocking mode it may take for ever."""
 
+    part: float = 10.0
+    """For a receiver that is not the log store to take that rest: one that is gone does not come back."""
+
 
 @dataclass(slots=True)
 class Tally:

@@ -131,6 +131,10 @@ class TaskDisks:
         """See Volumes."""
         return self.scratch.path(task.id) / f"c{_position(task, container)}"
 
+    def place(self, task: TaskSpec, volume: str) -> Path:
+        """See Volumes."""
+        return self.scratch.path(task.id) / f"v{task.volumes.index(volume)}"
+
     def use(self, task: str) -> StorageUse | None:
         """See Volumes."""
         spec = self._tasks.get(task)

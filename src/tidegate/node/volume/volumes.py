@@ -65,6 +65,9 @@ class Volumes(Protocol):
     def written(self, task: TaskSpec, container: str) -> Path:
         """Where a container's root file system keeps what is written to it (`upper` and `work`), once prepared."""
 
+    def place(self, task: TaskSpec, volume: str) -> Path:
+        """Where one of the task's own volumes (`TaskSpec.volumes`) is on this host, once prepared."""
+
     def use(self, task: str) -> StorageUse | None:
         """How much of its storage a task (an id) uses; None where that is not known. Microseconds."""
 

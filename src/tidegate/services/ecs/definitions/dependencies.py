@@ -60,8 +60,11 @@ def _check_condition(dependency: ecs.ContainerDependency, target: ecs.ContainerD
         raise ecs.ClientException("A dependency container with HEALTHY condition must have health check configured")
 
 
-def _needed(container: ecs.ContainerDefinition) -> Iterator[str]:
-    """Whom it waits for."""
+def _needed(container: ecs.ContainerDefinition, router: str | None) -> Iterator[str]:
+    """Whom it waits for: those that it names, whose volumes it takes over, and the log router that it uses."""
+    log = container.log_configuration
+    if router not in (None, container.name) and log is not None and log.log_driver == "awsfirelens":
+        yield router or ""
     for dependency in container.depends_on or ():
         yield dependency.container_name
     for source in container.volumes_from or ():
@@ -69,7 +72,8 @@ def _needed(container: ecs.ContainerDefinition) -> Iterator[str]:
 
 
 def _check_cycles(containers: tuple[ecs.ContainerDefinition, ...]) -> None:
-    graph = {container.name: [*_needed(container)] for container in containers}
+    router = next((container.name for container in containers if container.firelens_configuration is not None), None)
+    graph = {container.name: [*_needed(container, router)] for container in containers}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

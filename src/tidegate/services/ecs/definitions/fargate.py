@@ -121,6 +121,9 @@ def _check_timeouts(container: ecs.ContainerDefinition) -> None:
 
 
 def _check_logs(container: ecs.ContainerDefinition, execution_role: str | None) -> None:
+    firelens = container.firelens_configuration
+    if firelens is not None and (firelens.options or {}).get("config-file-type") == "s3":
+        raise ecs.ClientException("Fargate only supports the 'file' config-file-type of firelensConfiguration")
     log = container.log_configuration
     if log is None:
         return

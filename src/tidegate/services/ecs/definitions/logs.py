@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from tidegate.api import ecs
 from tidegate.model.log_options import BadOption, find_event_start, read_size
+from tidegate.services.ecs.definitions.firelens import check_firelens
 
 AWSLOGS_OPTIONS = frozenset(
     {
@@ -33,16 +34,11 @@ _GROUP = re.compile(r"[A-Za-z0-9_./#-]{1,512}")
 def check_logs(definition: ecs.TaskDefinition) -> None:
     """Refuse log drivers that lack what they need. Raises ClientException."""
     containers = definition.container_definitions or ()
-    has_router = any(container.firelens_configuration is not None for container in containers)
     for container in containers:
         if container.log_configuration is not None:
             _check_options(container.log_configuration)
             _check_values(container.log_configuration.options or {})
-            if container.log_configuration.log_driver == "awsfirelens" and not has_router:
-                raise ecs.ClientException(
-                    "When awsfirelens log driver is specified in log configuration, "
-                    "a firelens configuration object must be specified"
-                )
+    check_firelens(containers)
 
 
 def _check_options(log: ecs.LogConfiguration) -> None:

@@ -58,11 +58,7 @@ TASK_FIELDS: tuple[Unsupported[ecs.TaskDefinition], ...] = (
 CONTAINER_FIELDS: tuple[Unsupported[ecs.ContainerDefinition], ...] = (
     Unsupported("logConfiguration.logDriver", lambda container: _driver(container.log_configuration)),
     Unsupported("logConfiguration.options", lambda container: _options(container.log_configuration)),
-    Unsupported(
-        "logConfiguration.secretOptions",
-        lambda container: container.log_configuration and container.log_configuration.secret_options,
-    ),
-    Unsupported("firelensConfiguration", lambda container: container.firelens_configuration),
+    Unsupported("logConfiguration.secretOptions", lambda container: _secret_options(container.log_configuration)),
     Unsupported("credentialSpecs", lambda container: container.credential_specs),
     Unsupported("linuxParameters.tmpfs.mountOptions", lambda container: _tmpfs_options(container.linux_parameters)),
 )
@@ -95,7 +91,12 @@ def _windows(platform: ecs.RuntimePlatform | None) -> list[str]:
 
 
 def _driver(log: ecs.LogConfiguration | None) -> list[str]:
-    return [log.log_driver] if log is not None and log.log_driver != "awslogs" else []
+    return [log.log_driver] if log is not None and log.log_driver not in ("awslogs", "awsfirelens") else []
+
+
+def _secret_options(log: ecs.LogConfiguration | None) -> object:
+    """A log router's plugins have secrets; awslogs has none."""
+    return log.secret_options if log is not None and log.log_driver != "awsfirelens" else None
 
 
 def _options(log: ecs.LogConfiguration | None) -> list[str]:

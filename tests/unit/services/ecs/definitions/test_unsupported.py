@@ -80,7 +80,6 @@ CONTAINERS: list[tuple[dict[str, Any], str]] = [
         },
         "logConfiguration.secretOptions",
     ),
-    ({"firelensConfiguration": {"type": "fluentbit"}}, "firelensConfiguration"),
     ({"credentialSpecs": ["credentialspec:arn"]}, "credentialSpecs"),
     (
         {
@@ -120,13 +119,13 @@ def test_every_row_is_tested() -> None:
 def test_all_uses_come_in_one_message() -> None:
     """Nobody has to register again and again to learn the whole list."""
     request = fargate(
-        container(firelensConfiguration={"type": "fluentbit"}),
+        container(logConfiguration={"logDriver": "splunk", "options": {"splunk-url": "u", "splunk-token": "t"}}),
         container(name="db", credentialSpecs=["credentialspec:arn"]),
         enableFaultInjection=True,
         executionRoleArn=ROLE,
     )
     assert refusal(request) == (
-        f"{PREFIX}task definition: enableFaultInjection; container 'web': firelensConfiguration; "
+        f"{PREFIX}task definition: enableFaultInjection; container 'web': logConfiguration.logDriver (splunk); "
         "container 'db': credentialSpecs"
     )
 
