@@ -16,6 +16,7 @@ import structlog
 
 from tidegate import __version__
 from tidegate.api import ec2, ecs, iam, logs, secretsmanager, ssm, sts, tidegate
+from tidegate.kernel import failpoint
 from tidegate.kernel.privacy import forbid_core_dumps
 from tidegate.model.account import AccessKey
 from tidegate.node.network.ranges import pick_cidr
@@ -52,6 +53,7 @@ TASK_LIMITS = Limits(most=512, most_of_one_address=32)
 def serve(config: Config) -> None:
     """Run until SIGINT or SIGTERM. Raises ConfigError."""
     configure_logging(config)
+    failpoint.arm_by_environment()
     _raise_descriptor_limit()
     forbid_core_dumps()
     if os.geteuid() != 0:

@@ -124,9 +124,9 @@ class Agent:
             self._pins.forget(run.spec)
             if self._addresses.get(run.spec.network.address) == task:
                 del self._addresses[run.spec.network.address]
-            run.record.journal.retire()
+            is_retired = _retire(run.record.journal)
             if self._group is not None:
-                self._group.start_soon(anyio.to_thread.run_sync, run.record.journal.remove)
+                self._group.start_soon(_remove, run.record.journal, is_retired)
 
     async def black_box(self, task: str) -> BlackBox | None:
         """What is kept of a task that has ended, or could be kept of one that runs now; None if it is not known."""
@@ -168,25 +168,52 @@ class Agent:
 
     async def _watch_over(self, run: TaskRun) -> None:
         """The top of a task's loop: a mistake of ours ends this task, with a reason, and no other."""
+        if _is_stopped(run):
+            return
         try:
             await run.run()
         except Exception as error:
             log.exception("task failed inside the node", task=run.spec.id)
-            await self._abort(run, f"{NODE_FAILED}: {_plain(error)}")
-        if _is_stopped(run):
-            last = run.record.observation
-            log.info("task stopped", task=run.spec.id, code=last.stop_code, reason=last.stopped_reason)
+            run.abort(f"{NODE_FAILED}: {_plain(error)}")
+        await self._release(run)
+        last = run.record.observation
+        log.info("task stopped", task=run.spec.id, code=last.stop_code, reason=last.stopped_reason)
 
-    async def _abort(self, run: TaskRun, reason: str) -> None:
+    async def _release(self, run: TaskRun) -> None:
         """Until it works: a task whose remains can't be taken away is not STOPPED."""
         pause = FIRST_RETRY_SECONDS
         while not _is_stopped(run):
             try:
-                await run.abort(reason)
-            except Exception:
-                log.exception("cannot clean up after a task; trying again", task=run.spec.id, after_seconds=pause)
+                await run.release()
+            except Exception as error:  # of any part; what it said is told
+                log.warning(
+                    "cannot clean up after a task; trying again",
+                    task=run.spec.id,
+                    why=_plain(error),
+                    after_seconds=pause,
+                )
                 await anyio.sleep(pause)
                 pause = min(pause * 2, LONGEST_RETRY_SECONDS)
+
+
+def _retire(journal: Journal) -> bool:
+    """Give its name free; False if that can't be done now."""
+    try:
+        journal.retire()
+    except OSError as error:
+        log.warning("cannot forget a task; trying again", task=journal.directory.name, why=str(error))
+        return False
+    return True
+
+
+async def _remove(journal: Journal, is_retired: bool) -> None:
+    """Its files go in their own time."""
+    pause = FIRST_RETRY_SECONDS
+    while not is_retired:
+        await anyio.sleep(pause)
+        pause = min(pause * 2, LONGEST_RETRY_SECONDS)
+        is_retired = _retire(journal)
+    await anyio.to_thread.run_sync(journal.remove)
 
 
 def _is_stopped(run: TaskRun) -> bool:

@@ -24,9 +24,12 @@ from tidegate.node.agent.parts import OutputReader
 from tidegate.node.agent.reasons import stop_reason
 from tidegate.node.output.forward import Origin
 from tidegate.node.output.pace import Tally
+from tidegate.node.output.sink import LogTargetMissing
 from tidegate.node.runtime.bundle import BundleFiles
 from tidegate.node.runtime.runtime import Container, ExecResult, Exit, RuntimeFailure
 
+SIGNAL_PAUSE_SECONDS = 1.0
+"""Before a signal that could not be sent is sent again."""
 KILL_PAUSES_SECONDS = (5.0, 1.0, 2.0, 3.0, 5.0)
 """Between attempts; ECS's agent has pauses of one to five seconds, too."""
 
@@ -46,14 +49,19 @@ class Attempt:
 
     async def run(self, watch: HealthWatch | None) -> Exit:
         """How it ended; by then all that it wrote has reached the sink, and nobody probes it any more."""
+        try:
+            return await self._follow(watch, self._target)
+        except LogTargetMissing:  # deleted just now: AWS drops what comes then, and the container goes on
+            return await self._follow(watch, None)
 
+    async def _follow(self, watch: HealthWatch | None, target: LogTarget | ForwardTarget | None) -> Exit:
         async def probe() -> None:
             if watch is not None:
                 with self._probing:
                     await watch.run(self._live)
 
         file, source = BundleFiles.of(self._live.bundle).log, self._live.bundle.id
-        output = self._output.follow(file, source, self._target, self._live, self._origin)
+        output = self._output.follow(file, source, target, self._live, self._origin)
         async with output as self.tally, running(probe):
             ended = await self._live.wait()
             self._exited.set()
@@ -66,9 +74,12 @@ class Attempt:
         One that can't be killed is killed again and again; `complain` hears the reason in ECS's words.
         """
         self._probing.cancel()
-        if why := self._signal(signal_number):
-            complain(stop_reason(signal_number, why))
         with anyio.move_on_after(timeout_seconds):
+            while why := self._signal(signal_number):
+                complain(stop_reason(signal_number, why))
+                with anyio.move_on_after(SIGNAL_PAUSE_SECONDS):
+                    await self._exited.wait()
+                    return
             await self._exited.wait()
             return
         for pause in chain(KILL_PAUSES_SECONDS, repeat(KILL_PAUSES_SECONDS[-1])):

@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from tidegate.kernel import failpoint
 from tidegate.model.blackbox import CHANGED_FILES, BlackBox, Changed, ContainerBox, Memory, Probe
 from tidegate.model.counters import GroupCounters
 from tidegate.node.image.changes import list_changed_files
@@ -123,6 +124,7 @@ class BlackBoxes:
             return
         aside = path.with_suffix(".new")
         try:
+            failpoint.hit("blackbox.write")
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             with os.fdopen(fd, "wb") as file:

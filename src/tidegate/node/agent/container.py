@@ -12,6 +12,7 @@ import msgspec
 import structlog
 from anyio.abc import TaskGroup
 
+from tidegate.kernel import failpoint
 from tidegate.model.container_name import host_name
 from tidegate.model.execution import RegistryLogin
 from tidegate.model.image import Image
@@ -20,6 +21,7 @@ from tidegate.model.spec import ROUTER_VOLUME, ContainerSpec, ForwardTarget, Tas
 from tidegate.model.status import Health
 from tidegate.node.agent.attempt import Attempt, HealthWatch
 from tidegate.node.agent.blackbox import ContainerTraces, Measured
+from tidegate.node.agent.environment import EnvironmentUnavailable
 from tidegate.node.agent.parts import LaunchRequest, Parts
 from tidegate.node.agent.plan import Known, Stage
 from tidegate.node.agent.processes import SharedProcesses
@@ -32,11 +34,12 @@ from tidegate.node.output.pace import Tally
 from tidegate.node.output.router import SOCKET
 from tidegate.node.output.sink import LogTargetMissing
 from tidegate.node.runtime.bundle import BundleFiles
-from tidegate.node.runtime.runtime import Bundle, Container, ExecResult, Exit, RuntimeFailure, RuntimeTimeout
+from tidegate.node.runtime.runtime import Bundle, Container, ExecResult, Exit, Found, RuntimeFailure, RuntimeTimeout
 from tidegate.node.volume.volumes import VolumeFailure
 
 log = structlog.get_logger()
 
+RECOVER_PAUSES_SECONDS = (0.1, 1.0, 5.0)
 KILLED = 128 + signal.SIGKILL
 START_SECONDS = 60.0
 """For a container that is ready to let its first instruction run (Fargate's limit)."""
@@ -140,7 +143,7 @@ class ContainerRun:
         if was_started:
             await self._open_log(was_started)
         may_be_there = self.bundle.directory.exists() and not self._record.is_of_an_earlier_boot
-        found = await self._parts.runtime.recover(self.bundle) if may_be_there else None
+        found = await self._recover() if may_be_there else None
         if found is not None or status.is_restarting:
             self._image = self._parts.images.find(self.spec.image, self._task.architecture)
             self._live, how = found or (None, "created")
@@ -148,20 +151,35 @@ class ContainerRun:
         elif was_started:
             self._stop_with(None, LOST)
         else:
+            await failpoint.reach("environment.resolve", EnvironmentUnavailable)
             self._environment = dict(await self._parts.environment.resolve(self._task, self.spec))
             self.login = await resolve_login(self._parts.secrets, self._task, self.spec)
         if not was_started:  # not before the execution role was asked: this may create the group
             await self._open_log(was_started)
 
+    async def _recover(self) -> Found | None:
+        """What is lost here can't be had back: a runtime that can't tell now is asked again."""
+        for pause in RECOVER_PAUSES_SECONDS:
+            try:
+                return await self._parts.runtime.recover(self.bundle)
+            except RuntimeFailure as failure:
+                log.warning("cannot find a container; trying again", container=self.bundle.id, why=str(failure))
+                await anyio.sleep(pause)
+        return await self._parts.runtime.recover(self.bundle)
+
     async def _open_log(self, was_started: bool) -> None:
         if self._log is None:
             return
         try:
+            await failpoint.reach("log.open")
             await self._parts.sink.open(self._log, self.bundle.id)
         except LogTargetMissing:
             if not was_started:
                 raise
             self._log = None  # deleted since: AWS drops what comes then, and the container goes on
+        except OSError:
+            if not was_started:
+                raise  # what is there already is tried again by who follows the output
 
     def resume(self, group: TaskGroup) -> None:
         """Go on with a container that `prepare` found."""

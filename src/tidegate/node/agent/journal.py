@@ -23,6 +23,7 @@ from typing import TypeVar
 import msgspec
 import structlog
 
+from tidegate.kernel import failpoint
 from tidegate.model.container_name import host_name
 from tidegate.model.spec import TaskSpec
 from tidegate.model.status import Observation, StopCode
@@ -51,6 +52,7 @@ class Journal:
 
     def create(self, spec: TaskSpec) -> None:
         """Begin a task. Raises OSError; then nothing is left."""
+        failpoint.hit("journal.create")
         os.makedirs(self.directory, mode=0o700, exist_ok=True)
         try:
             self._write("spec.json", spec)
@@ -64,6 +66,7 @@ class Journal:
 
     def write_observation(self, observation: Observation) -> None:
         """Remember what is about to be said. Raises OSError; then what was said before still counts."""
+        failpoint.hit("journal.write")
         path = f"{self.directory}/{OBSERVATIONS}"
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
@@ -93,6 +96,7 @@ class Journal:
 
     def write_stop(self, request: StopRequest) -> None:
         """Remember that the task has to stop."""
+        failpoint.hit("journal.stop")
         self._write("stop.json", request)
 
     def read_stop(self) -> StopRequest | None:
@@ -105,6 +109,7 @@ class Journal:
 
     def retire(self) -> None:
         """Give the name free at once; `remove` takes longer. What is retired is not begun again. Raises OSError."""
+        failpoint.hit("journal.retire")
         (self.directory / "spec.json").unlink(missing_ok=True)
         retired = self.directory.with_name(f"{self.directory.name}.retired")
         self.directory = self.directory.rename(retired)

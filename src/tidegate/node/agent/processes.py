@@ -6,11 +6,13 @@ It comes before the containers and goes after them. If it ends on its own, the k
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import anyio
 
+from tidegate.kernel import failpoint
 from tidegate.model.spec import TaskSpec
 from tidegate.node.agent.journal import Journal
 from tidegate.node.agent.parts import Parts
@@ -56,6 +58,7 @@ class SharedProcesses:
         elif has_run:
             self._ended.set()
         else:
+            await failpoint.reach("processes.hold", partial(RuntimeFailure, "create"))
             self._bundle.directory.mkdir(mode=0o700, exist_ok=True)
             self._holder = await self._parts.launcher.hold_processes(self._bundle, network_namespace)
             await self._holder.start()
@@ -89,6 +92,8 @@ class SharedProcesses:
             self._holder = None if found is None else found[0]
         if self._holder is not None:
             await self._holder.remove()
+        if self._task.shares_process_namespace:
+            self._parts.runtime.forget(self._bundle)
 
     async def _find(self) -> tuple[Container, Literal["created", "started"]] | None:
         return await self._parts.runtime.recover(self._bundle) if self._bundle.directory.exists() else None

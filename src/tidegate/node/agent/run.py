@@ -47,7 +47,7 @@ class NetworkTimeout(Exception):
 
 
 class TaskRun:
-    """Advances one task. `run` returns when the task is STOPPED and nothing of it is left but its journal."""
+    """Advances one task: `run` to the end of its containers, `release` to STOPPED: nothing is left but its journal."""
 
     def __init__(
         self, spec: TaskSpec, parts: Parts, record: TaskRecord, pins: ImagePins, launching: anyio.CapacityLimiter
@@ -93,9 +93,7 @@ class TaskRun:
         self._changed.set()
 
     async def run(self) -> None:
-        """Prepare, drive, release."""
-        if self.record.observation.last_status is LastStatus.STOPPED:
-            return
+        """Prepare, and drive until every container has stopped."""
         if self.record.observation.revision == 0:
             self.record.say(connected_at=self._parts.now())
         if self.record.is_of_an_earlier_boot:
@@ -106,7 +104,6 @@ class TaskRun:
             await self._drive(group)
             self._fetching.cancel()
             self._watching.cancel()
-        await self._release()
 
     async def attach_exec(self, container: str, request: ExecRequest) -> ExecSession:
         """Run a command in a container that runs. Raises SessionFailure."""
@@ -135,14 +132,15 @@ class TaskRun:
         measured = Measured(cgroups.counters(task), cgroups.oom_kills(task))
         return measured, [container.traces() for container in self._containers.values()]
 
-    async def abort(self, reason: str) -> None:
-        """End a run that went wrong: kill what there is, and give everything back."""
-        self.record.blame(
-            "TaskFailedToStart" if self.record.observation.started_at is None else "TerminationNotice", reason
-        )
+    def abort(self, reason: str) -> None:
+        """End a run that went wrong; `release` kills what there is."""
+        self._blame_node(reason)
         for container in self._containers.values():
             container.abandon()
-        await self._release()
+
+    def _blame_node(self, reason: str) -> None:
+        has_run = self.record.observation.started_at is not None
+        self.record.blame("InfrastructureHealth" if has_run else "TaskFailedToStart", reason)
 
     def _notice_restart_of_host(self) -> None:
         """A task that ran has ended; one of which nothing ran yet is begun again."""
@@ -186,7 +184,7 @@ class TaskRun:
         raise NetworkTimeout
 
     def _fail(self, reason: str) -> None:
-        self.record.blame("TaskFailedToStart", reason)
+        self._blame_node(reason)
         self._is_stopping = True
 
     async def _drive(self, group: TaskGroup) -> None:
@@ -273,8 +271,12 @@ class TaskRun:
         with self._fetching:
             await self._images.run(c for c in self._containers.values() if c.known.stage is Stage.WAITING)
 
-    async def _release(self) -> None:
-        """Give back what the task used. What can't be given back now is found again at the next start."""
+    async def release(self) -> None:
+        """
+        Give back what the task used: it is STOPPED then. What can't be given back raises, and is tried again.
+
+        What can't be given back before our end is found again at the next start.
+        """
         record, parts = self.record, self._parts
         now = parts.now()
         record.say(

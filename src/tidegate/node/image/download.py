@@ -60,7 +60,8 @@ class Download:
             except SkopeoFailed as error:
                 failure = error
                 group.cancel_scope.cancel()
-            self._is_over = True
+            else:
+                self._is_over = True
         if failure is not None:
             raise explain(str(failure), str(reference), self._skopeo.options.retries, is_manifest=False) from failure
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import anyio
 
+from tidegate.kernel import failpoint
 from tidegate.model.image import ImageConfig
 from tidegate.node.image.blobs import Blobs
 from tidegate.node.image.budget import Limits
@@ -102,6 +103,7 @@ class Intake:
                 pins.add(diff_id)
                 return
             target = stage / f"unpacked-{digest.removeprefix('sha256:')}"
+            await failpoint.reach("image.unpack")
             try:
                 answer = await self._unpackers.unpack(self._blobs.path(digest), target)
             except ImageCorrupt:
@@ -180,6 +182,7 @@ class Intake:
     async def save(self) -> None:
         """Write the index; the last to ask writes what all have changed. Raises OSError."""
         async with self._saving:
+            await failpoint.reach("image.enter")
             await anyio.to_thread.run_sync(self._catalog.write, self._catalog.encode())
 
     async def repair(self, diff_id: str) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import anyio
 
+from tidegate.kernel import failpoint
 from tidegate.model.execution import RegistryLogin
 from tidegate.node.image.images import ImageError, PullTimeout
 from tidegate.node.image.login import login_file
@@ -71,6 +72,7 @@ class Skopeo:
 
     async def inspect_manifest(self, reference: Reference) -> bytes:
         """A manifest or index, as the registry has it. Raises SkopeoFailed, ImageError."""
+        await failpoint.reach("image.resolve", SkopeoFailed)
         command = ["inspect", "--raw", *self._registry_options(reference, ""), f"docker://{reference}"]
         try:
             with anyio.fail_after(self.options.resolve_seconds):
@@ -84,6 +86,7 @@ class Skopeo:
 
         `count_bytes` tells how much has come. Raises SkopeoFailed, ImageError.
         """
+        await failpoint.reach("image.download", SkopeoFailed)
         command = ["copy", *self._registry_options(reference, "src-"), *_into_layout(blobs)]
         await self._copy([*command, f"docker://{reference}", f"oci:{layout.name}:image"], layout.parent, count_bytes)
 

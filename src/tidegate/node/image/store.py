@@ -18,6 +18,7 @@ from typing import Literal
 
 import anyio
 
+from tidegate.kernel import failpoint
 from tidegate.model.execution import RegistryLogin
 from tidegate.model.image import Image, ImageConfig
 from tidegate.node.image.archive import find_archive_kind
@@ -220,6 +221,8 @@ class ImageStore:
 
     async def mount_rootfs(self, image: Image, directory: Path, written: Path | None = None) -> Path:
         """See Images. A layer that can't be read is unpacked again. Raises ImageError."""
+        with image_errors("mount the image"):
+            await failpoint.reach("image.mount")
         for _ in image.layers:
             try:
                 with image_errors("mount the image"):
@@ -232,6 +235,7 @@ class ImageStore:
 
     async def unmount_rootfs(self, directory: Path, *, keep_written: bool = False) -> None:
         """See Images. Raises OSError."""
+        await failpoint.reach("image.unmount")
         unmount_overlay(directory)  # a quarter of a millisecond: a thread would take longer to wake
         if not keep_written:
             await anyio.to_thread.run_sync(delete_written, directory)

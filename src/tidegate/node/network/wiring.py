@@ -18,7 +18,7 @@ from pathlib import Path
 
 import structlog
 
-from tidegate.kernel import links, netlink, syscalls
+from tidegate.kernel import failpoint, links, netlink, syscalls
 from tidegate.kernel.netlink import Link, Netlink
 from tidegate.kernel.nftables import Nftables, NftablesError
 from tidegate.model.spec import NetworkSpec, SecurityGroupSpec
@@ -53,6 +53,8 @@ class Wiring:
         self._endpoint_ports = endpoint_ports
         self._records = Records(directory)
         self._state = firewall.State()
+        self._leaving: dict[str, Attachment] = {}
+        """Out of the firewall, and not given back whole."""
         self._ports: dict[str, ReservedPorts] = {}
         self._gateways: set[str] = set()
         self._problems: tuple[str, ...] = ()
@@ -113,14 +115,18 @@ class Wiring:
 
     def detach(self, task: str) -> None:
         """See the contract."""
-        attachment = self._state.attachments.get(task)
-        if attachment is None:
-            return
         with _failing(f"detach task {task}"):
-            self._nftables.run(firewall.plan_detach(self._names, self._state, task))
-            self._state = self._state.without_task(task)
-            self._release(attachment)
-            self._flows.forget(attachment.spec.address)
+            if (attachment := self._state.attachments.get(task)) is not None:
+                failpoint.hit("network.detach")
+                self._nftables.run(firewall.plan_detach(self._names, self._state, task))
+                self._state = self._state.without_task(task)
+                self._leaving[task] = attachment
+            if (leaving := self._leaving.get(task)) is None:
+                return
+            failpoint.hit("network.release")
+            self._release(leaving)
+            del self._leaving[task]
+            self._flows.forget(leaving.spec.address)
             if (ports := self._ports.pop(task, None)) is not None:
                 ports.close()
 
@@ -247,12 +253,15 @@ class Wiring:
         attachment = Attachment(task=task, port=sandbox.port, spec=spec)
         try:
             self._records.save(attachment)
+            failpoint.hit("network.attach")
             sandbox.inside.run(plan_inside(spec, sandbox.link, self._names))
             self.endpoint.add_tasks([(spec.address, spec.mac)])
             self._netlink.run(plan_outside(spec, sandbox, self._bridge.index, self._gateways))
             self._gateways.add(spec.gateway)
+            failpoint.hit("network.firewall")
             self._nftables.run(firewall.plan_attach(self._names, self._state, attachment))
             self._state = self._state.with_task(attachment)
+            failpoint.hit("network.bind")
             self._bind(task, sandbox)
         except BaseException:
             self._undo(attachment)

@@ -55,7 +55,7 @@ class Discard:
     async def drain(self) -> None:
         """Nothing is to be done: the file goes with its bundle."""
 
-    async def restart(self) -> None:
+    async def begin(self) -> None:
         """Set the limit; nothing has to be remembered."""
         self._limit(os.fstat(self._fd).st_size)
 

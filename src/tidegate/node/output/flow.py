@@ -14,6 +14,7 @@ import anyio
 import structlog
 from anyio import to_thread
 
+from tidegate.kernel import failpoint
 from tidegate.kernel.holes import punch_hole
 from tidegate.kernel.inotify import FileWatcher
 from tidegate.model.log import Burst
@@ -82,7 +83,7 @@ class Flow:
         self._outlet, self._threads = outlet, threads
         self._backlog, self._drain_seconds = rules.backlog, rules.drain_seconds
         self._begins = Regex(rules.begins_event) if rules.begins_event else None
-        self._is_held = self._is_over = False
+        self._is_held = self._is_over = self._is_lost = False
         if outlet is not None:
             outlet.resume_output()  # one of us that was killed may have held it
         self._limit = outlet.output_limit() if outlet is not None else None
@@ -101,9 +102,19 @@ class Flow:
         self._say_dropped(is_last=True)
         os.close(self._fd)
 
+    async def begin(self) -> None:
+        """Find where to go on; a sink that can't tell now is asked again by `run`. Raises LogTargetMissing."""
+        try:
+            await self.restart()
+        except LogTargetMissing:
+            raise
+        except Exception as error:  # whatever the sink has
+            _log.warning("output not stored yet", source=self._source, error=str(error))
+            self._is_lost = True
+
     async def run(self) -> None:
         """Until cancelled."""
-        retry, is_lost = self._pace.retry, False
+        retry, is_lost = self._pace.retry, self._is_lost
         while not self._is_over:
             try:
                 if is_lost:
@@ -150,6 +161,7 @@ class Flow:
 
     async def restart(self) -> None:
         """Go on from where the sink says: it alone knows if a batch that failed or was cancelled has been stored."""
+        await failpoint.reach("log.follow")
         offset = await self._channel.open()
         self._begin(self._skip_hole(max(offset, self._dropped_to)))
         await self._set_limit()
@@ -230,6 +242,7 @@ class Flow:
         if step.offset <= self._stored or (not step.bursts and step.offset - self._stored < _FREE_BYTES):
             return  # nothing, or nothing that needs to be remembered
         async with self._storing:
+            await failpoint.reach("log.append")
             await self._channel.append(step.bursts, step.offset)
         await self._advance(step.offset)
 

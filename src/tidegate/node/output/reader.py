@@ -75,7 +75,7 @@ class OutputReader:
             rules = _rules(target, self._pace)
             flow = Flow(path, source, channel, rules, self._watcher, self._pace, outlet, self._threads)
         try:
-            await flow.restart()
+            await flow.begin()
             async with running(flow.run):
                 yield flow.tally
                 await flow.settle()

@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import anyio
 import msgspec
 
+from tidegate.kernel import failpoint
 from tidegate.kernel.spawn import Spawner
 from tidegate.node.runtime import gate
 from tidegate.node.runtime.bundle import BundleFiles, Created, identify
@@ -68,6 +70,7 @@ class ConmonRuntime:
             raise
 
     async def recover(self, bundle: Bundle) -> tuple[ConmonContainer, Literal["created", "started"]] | None:
+        await failpoint.reach("runtime.recover", partial(RuntimeFailure, "create"))
         files = BundleFiles.of(bundle, self._means.root)
         created = files.read_created()
         if created is None:
@@ -102,12 +105,14 @@ class ConmonRuntime:
         files.end_log()
         files.ends.mkdir(mode=0o700, exist_ok=True)
         files.write_config(msgspec.json.encode(config))
+        await failpoint.reach("runtime.create", partial(RuntimeFailure, "create"))
         pid = await start_supervisor(
             means.tools, means.spawner, means.root, bundle, Streams.of(config), self._create_timeout_seconds
         )
         supervisor, container = identify(_read_pid(bundle.directory / "conmon.pid")), identify(pid)
         if supervisor is None or container is None:
             raise RuntimeFailure("create", f"container {bundle.id} was killed before it could start")
+        await failpoint.reach("runtime.created", partial(RuntimeFailure, "create"))
         created = Created(container=container, supervisor=supervisor, shares_processes=_shares_processes(config))
         files.write_created(created)
         return ConmonContainer(bundle, created, means)

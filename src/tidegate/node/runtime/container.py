@@ -8,11 +8,12 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import anyio
 
-from tidegate.kernel import pidfd
+from tidegate.kernel import failpoint, pidfd
 from tidegate.model.session import ExecRequest, ExecSession, SessionFailure
 from tidegate.node.runtime import execute, gate
 from tidegate.node.runtime.attach import Attacher
@@ -56,6 +57,7 @@ class ConmonContainer:
 
     async def start(self) -> None:
         means = self._means
+        await failpoint.reach("runtime.start", partial(RuntimeFailure, "start"))
         try:
             fifo = gate.gate_path(means.root, self.bundle.id)
             is_open = await gate.open_gate(
@@ -83,6 +85,7 @@ class ConmonContainer:
         return Path(f"/proc/{os.getpid()}/fd/{self._namespace}")
 
     def kill(self, signal: int) -> None:
+        failpoint.hit("runtime.kill")
         if self._process is not None:
             pidfd.send_signal(self._process, signal)
 
@@ -106,6 +109,7 @@ class ConmonContainer:
     async def exec(
         self, command: Sequence[str], *, environment: Mapping[str, str], timeout_seconds: float
     ) -> ExecResult:
+        await failpoint.reach("runtime.exec", partial(RuntimeFailure, "exec"))
         session = execute.ExecSession(
             self.bundle, self._means.tools.runtime, self._means.root, self._means.spawner, self._means.cgroups
         )
@@ -127,6 +131,7 @@ class ConmonContainer:
 
     async def remove(self) -> None:
         with anyio.CancelScope(shield=True):
+            await failpoint.reach("runtime.remove", partial(RuntimeFailure, "remove"))
             await self._end()
             if self._ended is not None and not self._ended.supervisor_lost:
                 # It has ended in order: all that `delete` would do beside this is to be a process of its own.

@@ -133,6 +133,10 @@ class Container(Protocol):
         """Kill whatever is left, free the runtime's state and the container's cgroup. Idempotent."""
 
 
+Found = tuple[Container, Literal["created", "started"]]
+"""A container that an earlier process of ours made, and how far it is."""
+
+
 class Runtime(Protocol):
     """Implementations: conmon with crun or runc; a fake for tests of the node."""
 
@@ -145,7 +149,7 @@ class Runtime(Protocol):
         On failure nothing is left behind but the bundle's directory.
         """
 
-    async def recover(self, bundle: Bundle) -> tuple[Container, Literal["created", "started"]] | None:
+    async def recover(self, bundle: Bundle) -> Found | None:
         """
         Find a container that an earlier process of ours made; None if there is none that can be used.
 

@@ -22,6 +22,7 @@ import anyio
 import anyio.to_thread
 import msgspec
 
+from tidegate.kernel import failpoint
 from tidegate.kernel.background import running
 from tidegate.model.image import Image
 from tidegate.model.spec import DEFAULT_STORAGE_GIB, ContainerSpec, Mount, TaskSpec
@@ -84,6 +85,7 @@ class TaskDisks:
                 "nor project quotas. See `tidegate doctor`"
             )
         self._tasks[task.id] = task
+        await failpoint.reach("volume.disk")
         disk = await self.scratch.ensure(task.id, task.ephemeral_storage_gib * GIB)
         for number in range(len(task.volumes)):
             _make_directory(disk / f"v{number}")
@@ -107,6 +109,7 @@ class TaskDisks:
 
     async def bind(self, task: TaskSpec, container: ContainerSpec, image: Image, rootfs: Path) -> Bound:
         """See Volumes."""
+        await failpoint.reach("volume.bind")
         disk = self.scratch.path(task.id)
         self.admit(task, image)
         self._guard.keep(task.id, sum(self._held_images(task).values()))
@@ -156,6 +159,7 @@ class TaskDisks:
         self._read_only.pop(task.id, None)
         if task.efs_volumes:
             self._efs.release(task.id)
+        await failpoint.reach("volume.release")
         await self.scratch.remove(task.id)
 
     async def keep_only(self, tasks: set[str]) -> None:

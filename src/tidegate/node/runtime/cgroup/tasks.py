@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tidegate.kernel import failpoint
 from tidegate.model.container_name import host_name
 from tidegate.model.counters import GroupCounters
 from tidegate.model.spec import TaskSpec
@@ -21,11 +22,13 @@ class TaskCgroups:
 
     async def create(self, task: TaskSpec) -> None:
         """Make the task's group with its limits, or set them again. Raises CgroupFailure."""
+        await failpoint.reach("cgroup.create")
         limits = Limits(cpu_units=task.cpu_units, memory_mib=task.memory_mib, pids=self._task_pids)
         self._cgroups.create(self.task_path(task.id), limits)
 
     async def remove(self, task: str) -> None:
         """Kill all that runs in it and take it away with all below. Idempotent. Raises CgroupFailure."""
+        await failpoint.reach("cgroup.remove")
         await remove_group(self._cgroups, self.task_path(task))
 
     async def remove_all(self) -> None:
