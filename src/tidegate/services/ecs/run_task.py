@@ -17,6 +17,7 @@ from tidegate.model.task import ClientToken, Cluster, Task, TaskDefinition
 from tidegate.services.ecs.client_tokens import check_same, fingerprint, is_expired, stopped_replay
 from tidegate.services.ecs.clusters import get_cluster, new_cluster
 from tidegate.services.ecs.definitions import resolve
+from tidegate.services.ecs.definitions.lookup import find
 from tidegate.services.ecs.launch_rules import (
     check_capacity,
     check_definition,
@@ -71,9 +72,12 @@ class RunTask:
 
         Whether there is room is found out later: a task that finds none waits, or stops with the reason.
         """
-        return await settle(lambda: self._attempt(ctx, request))
+        found = find(self._store, request.task_definition, ctx)
+        # The revision that the caller was allowed to run, also if its family has a newer one when a conflict is over.
+        definition = found.key if found is not None else request.task_definition
+        return await settle(lambda: self._attempt(ctx, request, definition))
 
-    async def _attempt(self, ctx: Context, request: ecs.RunTaskRequest) -> ecs.RunTaskResponse:
+    async def _attempt(self, ctx: Context, request: ecs.RunTaskRequest, definition: str) -> ecs.RunTaskResponse:
         cluster = self._cluster(ctx, request)
         check_members(request)
         token = self._store.get(ClientToken, f"{cluster.name}/{request.client_token}") if request.client_token else None
@@ -81,7 +85,7 @@ class RunTask:
             check_same(ctx, token, request)
             await self._store.commit()  # the first request may still wait for the disk
             return self._replay(ctx, token)
-        launch = self._check(ctx, request, cluster)
+        launch = self._check(ctx, request, cluster, definition)
         ids = [secrets.token_hex(16) for _ in range(request.count or 1)]
         tasks = [_new_task(launch, task, ids[0]) for task in ids]
         changes = [*launch.roles.changes, *(Put(task) for task in tasks)]
@@ -102,9 +106,9 @@ class RunTask:
             return new_cluster(self._store, ctx, ecs.CreateClusterRequest())
         return get_cluster(self._store, ctx, request.cluster)
 
-    def _check(self, ctx: Context, request: ecs.RunTaskRequest, cluster: Cluster) -> _Launch:
+    def _check(self, ctx: Context, request: ecs.RunTaskRequest, cluster: Cluster, named: str) -> _Launch:
         provider = check_capacity(request, cluster)
-        definition = resolve(self._store, request.task_definition, ctx)
+        definition = resolve(self._store, named, ctx)
         check_definition(definition)
         check_execute_command(request, definition)
         check_network(self._store, request.network_configuration)

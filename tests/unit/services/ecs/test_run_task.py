@@ -14,7 +14,7 @@ from tidegate.model.account import Subnet, Vpc
 from tidegate.model.task import ClientToken, Cluster, Task
 from tidegate.services.ec2.security_groups import new_group
 from tidegate.services.ecs.capacity import choose_provider
-from tidegate.store.store import Put
+from tidegate.store.store import Conflict, Put
 
 pytestmark = pytest.mark.anyio
 
@@ -343,3 +343,24 @@ def test_spot_with_no_share_is_no_matter() -> None:
         choose_provider((item(capacity_provider="FARGATE", weight=1), item(capacity_provider="FARGATE_SPOT", weight=0)))
         == "FARGATE"
     )
+
+
+async def test_the_revision_that_was_asked_for_is_the_one_that_runs(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if a newer one, with roles that the caller may not pass, comes between two attempts to write."""
+    asked = await services.register()
+    commit, has_met = services.store.commit, False
+
+    async def meet_a_conflict(*changes: Any) -> Any:
+        nonlocal has_met
+        if not has_met and any(isinstance(change, Put) and isinstance(change.record, Task) for change in changes):
+            has_met = True
+            await services.register(taskRoleArn="arn:aws:iam::123456789012:role/admin")
+            raise Conflict("cluster", "default")
+        return await commit(*changes)
+
+    monkeypatch.setattr(services.store, "commit", meet_a_conflict)
+    answer = await services.ecs.run_task(services.ctx, services.run_request("app"))
+    (task,) = answer.tasks or ()
+    assert (services.record(task).definition, has_met) == (asked, True)
