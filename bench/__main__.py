@@ -27,6 +27,7 @@ from bench.describe import measure_describe
 from bench.endpoint import measure_endpoint
 from bench.figures import Figure
 from bench.launch import measure_launch
+from bench.logs import measure_logs
 from bench.pulling import measure_pulling
 from bench.startup import measure_startup
 
@@ -39,6 +40,7 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "endpoint": measure_endpoint,
     "startup": measure_startup,
     "images": measure_pulling,
+    "logs": measure_logs,
 }
 
 

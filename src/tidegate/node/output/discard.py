@@ -16,7 +16,7 @@ from tidegate.node.output.pace import Pace, Tally
 from tidegate.node.output.sink import Outlet
 from tidegate.node.output.tail import KEPT_BYTES
 
-LYING_BYTES: Final = 16 * MIB
+LYING_BYTES: Final = 64 * MIB
 """May lie there unread; beyond it the supervisor can't write, and drops what it is given."""
 _log = structlog.get_logger(__name__)
 
@@ -47,7 +47,7 @@ class Discard:
                 await anyio.to_thread.run_sync(self._free)
             except OSError as error:
                 _log.warning("output that nobody wants is not freed", file=str(self._path), error=str(error))
-            await anyio.sleep(self._pace.linger * 10)
+            await anyio.sleep(self._pace.linger * 4)
 
     async def settle(self) -> None:
         """Nothing is on its way."""

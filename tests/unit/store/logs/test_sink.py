@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import anyio
@@ -14,6 +15,7 @@ from tidegate.store.logs.event_log import EventLog
 from tidegate.store.logs.merge import Window
 from tidegate.store.logs.sink import StreamSink
 from tidegate.store.logs.store import DAY_MS, LogStore, expire
+from tidegate.store.logs.stream import Batch
 from tidegate.store.memory import MemoryStore
 from tidegate.store.store import Delete, Put
 
@@ -130,3 +132,23 @@ async def test_retention_deletes_files_as_time_passes(store: MemoryStore, events
     other = store.get(LogStream, stream_key("kept", "s"))
     assert other is not None
     assert len(list(events.read([other.id], Window(0, 10**15)))) == 1
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_slow_disk_holds_up_its_own_lines_alone(
+    sink: LogSink, events: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While an append waits for the disk, the event loop goes on: it is the one to end the wait here."""
+    append, may_write = events.append, threading.Event()
+
+    def slow(stream: str, batch: Batch) -> None:
+        assert may_write.wait(10), "the loop did not get on"
+        append(stream, batch)
+
+    monkeypatch.setattr(events, "append", slow)
+    await sink.open(TARGET, "out")
+    async with anyio.create_task_group() as group:
+        group.start_soon(sink.append, TARGET, "out", lines("a"), 10)
+        await anyio.lowlevel.checkpoint()
+        may_write.set()
+    assert await sink.open(TARGET, "out") == 10
