@@ -270,3 +270,22 @@ def test_the_aws_cli(server: ServerProcess) -> None:
     assert listed == [{"PolicyName": "ReadOnlyAccess", "PolicyArn": policy}]
     assumed = aws("sts", "assume-role", "--role-arn", f"{A}:role/by-cli", "--role-session-name", "me")
     assert assumed["Credentials"]["AccessKeyId"].startswith("ASIA")
+
+
+def test_files_of_the_host_are_named_by_the_root_alone(server: ServerProcess, user: Any, tmp_path: Path) -> None:
+    """Whatever the policies say: an archive that anybody could write anywhere would be a way out of the API."""
+    keys = user(allow("*"))
+    environment = {
+        **server.environment,
+        "AWS_ENDPOINT_URL": server.state.read_identity().endpoint,
+        "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+    }
+    place = tmp_path / "written.tar"
+    for words in (["export", "busybox", str(place)], ["import", "/etc/passwd", "--tag", "x:1"]):
+        command = [sys.executable, "-m", "tidegate", "image", *words]
+        told = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert (told.returncode, "by the account's root alone" in told.stderr) == (1, True), told.stderr
+    assert not place.exists()
+    server.cli("image", "export", "busybox", str(place))
+    assert place.exists()

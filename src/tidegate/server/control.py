@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from tidegate.api import tidegate
-from tidegate.api.shape import Context
+from tidegate.api.shape import Context, ServiceError
 from tidegate.engine.engine import Engine
 from tidegate.model.image import Image
 from tidegate.model.task import Task
@@ -23,6 +23,13 @@ from tidegate.server.key_rotation import KeyRotation
 from tidegate.server.master_keys import MasterKeys
 from tidegate.services.ecs.names import parse_task, task_arn
 from tidegate.store.store import Store
+
+
+class AccessDenied(ServiceError):
+    """The caller may not do this, whatever its policies say."""
+
+    code = "AccessDeniedException"
+    status = 400
 
 
 class ControlService:
@@ -60,7 +67,7 @@ class ControlService:
 
     async def import_image(self, ctx: Context, request: tidegate.ImportImageRequest) -> tidegate.ImportImageResponse:
         """From an archive on this machine."""
-        path = _absolute(request.path)
+        path = _host_path(ctx, request.path)
         if not path.is_file():
             raise tidegate.InvalidParameterException(f"cannot import {path}: there is no such file on the server")
         try:
@@ -82,8 +89,9 @@ class ControlService:
     async def export_image(self, ctx: Context, request: tidegate.ExportImageRequest) -> tidegate.ExportImageResponse:
         """To an archive on this machine."""
         kind: Literal["oci", "docker"] = "docker" if request.format == "DOCKER" else "oci"
+        path = _host_path(ctx, request.path)
         try:
-            await self._images.export_archive(request.reference, _absolute(request.path), kind)
+            await self._images.export_archive(request.reference, path, kind)
         except ImageNotFound as error:
             raise tidegate.ImageNotFoundException(str(error)) from error
         except (ImageError, OSError) as error:
@@ -150,7 +158,17 @@ class ControlService:
         )
 
 
-def _absolute(text: str) -> Path:
+def _host_path(ctx: Context, text: str) -> Path:
+    """
+    Of a file of this machine, which the server opens as the machine's root.
+
+    So no policy can give it away: the account's root alone names such files. It is whoever has the state directory.
+    """
+    if not ctx.principal.endswith(":root"):
+        raise AccessDenied(
+            f"User: {ctx.principal} is not authorized to read or write files of the server's machine: they are named "
+            "by the account's root alone"
+        )
     path = Path(text)
     if "\0" in text:
         raise tidegate.InvalidParameterException("cannot use a path with a null character")
