@@ -12,7 +12,19 @@ from collections.abc import Awaitable, Callable
 import anyio
 from anyio import current_time
 
-from tidegate.channel.message import ACKNOWLEDGE, FIRST, INPUT, LAST, OUTPUT, BadMessage, Message, decode
+from tidegate.channel.message import (
+    ACKNOWLEDGE,
+    CHANNEL_CLOSED,
+    FIRST,
+    INPUT,
+    LAST,
+    OUTPUT,
+    PAUSE_PUBLICATION,
+    START_PUBLICATION,
+    BadMessage,
+    Message,
+    decode,
+)
 from tidegate.channel.payloads import Acknowledge
 from tidegate.channel.reliable import Incoming, Outgoing
 
@@ -34,13 +46,14 @@ class Endpoint:
         self._theirs = INPUT if is_agent else OUTPUT
         self._outgoing = Outgoing(OUTPUT if is_agent else INPUT, window_bytes)
         self._incoming = Incoming()
+        self._is_paused = False
         self._changed = anyio.Event()
         self._order = anyio.Lock()
 
     async def send(self, payload_type: int, payload: bytes) -> None:
-        """Send a message of the stream; waits while too much is unacknowledged."""
+        """Send a message of the stream; waits while too much is unacknowledged, or the other side wants a pause."""
         async with self._order:
-            while not self._outgoing.has_room:
+            while self._is_paused or not self._outgoing.has_room:
                 await self._changed.wait()
             await self._send_frame(self._outgoing.send(payload_type, payload, current_time()))
 
@@ -50,20 +63,24 @@ class Endpoint:
 
     async def take(self, frame: bytes, has_room: Callable[[], bool] = lambda: True) -> list[Message]:
         """
-        What a frame brings: messages of the stream in their order, or one beside it.
+        What a frame brings: messages of the stream in their order, or the word that it is over.
 
-        has_room: asked whether the next message of the stream can be taken; if not, it will come again. Raises
-        BadMessage.
+        has_room: asked whether the next message of the stream can be taken; if not, it will come again. What has a
+        type that is not known is passed over, as a later version may have more. Raises BadMessage.
         """
         message = decode(frame)
+        if message.type == self._theirs:
+            return await self._take_stream(message, has_room)
         if message.type == ACKNOWLEDGE:
             content = Acknowledge.decode(message.payload)
             self._outgoing.acknowledge(content.acknowledged_message_sequence_number, current_time())
-            self._changed.set()
-            self._changed = anyio.Event()
-            return []
-        if message.type != self._theirs:
-            return [message]
+            self._tell()
+        elif message.type in (PAUSE_PUBLICATION, START_PUBLICATION):
+            self._is_paused = message.type == PAUSE_PUBLICATION
+            self._tell()
+        return [message] if message.type == CHANNEL_CLOSED else []
+
+    async def _take_stream(self, message: Message, has_room: Callable[[], bool]) -> list[Message]:
         if message.sequence < 0:
             raise BadMessage(f"sequence number {message.sequence}")
         is_taken, ready = self._incoming.arrived(message, has_room=has_room())
@@ -75,7 +92,7 @@ class Endpoint:
         """For ever: send again what is not acknowledged in time. Raises GivenUp."""
         while True:
             await anyio.sleep(_LOOK_SECONDS)
-            data = self._outgoing.overdue(current_time())
+            data = None if self._is_paused else self._outgoing.overdue(current_time())
             if data is not None:
                 await self._send_frame(data)
 
@@ -86,6 +103,10 @@ class Endpoint:
                 await self._changed.wait()
             return True
         return False
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
 
     async def _acknowledge(self, message: Message) -> None:
         content = Acknowledge(

@@ -197,6 +197,9 @@ class ExecChannel:
             session.cancel()
 
     def _handle(self, message: Message, session: anyio.CancelScope) -> None:
+        if message.type == CHANNEL_CLOSED:
+            session.cancel()
+            return
         match message.payload_type:
             case PayloadType.OUTPUT:
                 self._active_at = current_time()
