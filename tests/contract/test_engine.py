@@ -13,9 +13,10 @@ import pytest
 
 from fakes.node import World
 from fakes.specs import task_spec
-from tidegate.engine.engine import Engine, Gap
+from tidegate.engine.engine import Cap, Engine, Gap
 from tidegate.engine.local import LocalEngine
 from tidegate.engine.sim import SimEngine
+from tidegate.model.session import ExecRequest, SessionFailure
 from tidegate.model.spec import ContainerSpec, TaskSpec
 from tidegate.model.status import LastStatus, Node, Observation
 from tidegate.node.agent.agent import Agent
@@ -194,3 +195,63 @@ async def test_stop_at_once(make_engine: Maker):
         stopped = await reached(engine, spec.id, LastStatus.STOPPED)
 
         assert stopped.stopped_reason == "at once"
+
+
+async def test_black_box(make_engine: Maker):
+    """Of a task that runs, as it is now; of one that has ended, as it was, also when it is forgotten, until dropped."""
+    async with make_engine() as engine:
+        assert await engine.black_box("f" * 32) is None
+        spec = runs()
+        await submit(engine, spec)
+        await reached(engine, spec.id, LastStatus.RUNNING)
+        running = await engine.black_box(spec.id)
+        assert running is None or not running.is_final
+
+        await engine.stop(spec.id, "because")
+        await reached(engine, spec.id, LastStatus.STOPPED)
+        await engine.forget(spec.id)
+        await engine.retain([spec.id])
+        kept = await engine.black_box(spec.id)
+        assert kept is not None
+        assert (kept.is_final, [c.name for c in kept.containers]) == (True, ["app"])
+        await engine.retain([])
+        assert await engine.black_box(spec.id) is None
+
+
+async def nothing_more(data: bytes = b"") -> bytes:
+    await anyio.lowlevel.checkpoint()
+    return b""
+
+
+async def test_a_command_in_a_container(make_engine: Maker):
+    """An engine with Cap.EXEC runs it in a container that runs; one without refuses, as each does for all others."""
+    async with make_engine() as engine:
+        spec, command = runs(), ExecRequest(command=("true",))
+        await submit(engine, spec)
+        await reached(engine, spec.id, LastStatus.RUNNING)
+        if Cap.EXEC in engine.caps:
+            session = await engine.exec(spec.id, "app", command)
+            assert await session.wait() == 0
+            await session.end()
+        for task, container in ((spec.id, "nosuch"), ("f" * 32, "app")):
+            with pytest.raises(SessionFailure):
+                await engine.exec(task, container, command)
+        await engine.stop(spec.id, "because")
+        await reached(engine, spec.id, LastStatus.STOPPED)
+        with pytest.raises(SessionFailure):
+            await engine.exec(spec.id, "app", command)
+
+
+async def test_no_way_into_what_does_not_run(make_engine: Maker):
+    """No connection, no files: of a task that nobody knows, and of one that has ended."""
+    async with make_engine() as engine:
+        spec = runs("sim/exit:0-after-0.1")
+        await submit(engine, spec)
+        await reached(engine, spec.id, LastStatus.STOPPED)
+        for task in (spec.id, "f" * 32):
+            with pytest.raises(SessionFailure):
+                await engine.dial(task, 80)
+            with pytest.raises(SessionFailure):
+                await engine.copy_out(task, "app", "/", nothing_more)
+            with pytest.raises(SessionFailure):
+                await engine.copy_in(task, "app", "/", nothing_more)

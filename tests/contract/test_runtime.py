@@ -13,6 +13,7 @@ import pytest
 
 from fakes.runtime import FakeRuntime
 from fixtures.containers import RealHost, missing_for_containers, real_host
+from tidegate.model.session import ExecRequest, SessionFailure
 from tidegate.node.runtime.runtime import Bundle, Container, Runtime, RuntimeFailure
 
 pytestmark = pytest.mark.anyio
@@ -170,6 +171,31 @@ async def test_exec_time_limit(host: Host) -> None:
     assert result.code is None
     assert time.monotonic() - before < 10
     assert (await container.exec(["true"], environment={}, timeout_seconds=20)).code == 0
+    await container.remove()
+
+
+async def test_attach_exec(host: Host) -> None:
+    """A command that is talked to says what it says and ends with its code; what is not there can't be started."""
+    container = await started(host, "sleep", "100")
+    session = await container.attach_exec(ExecRequest(command=("sh", "-c", "echo hello; exit 3")))
+    with anyio.fail_after(20):
+        assert await session.output.read() == b"hello\n"
+        assert await session.wait() == 3
+    await session.end()
+    with pytest.raises(SessionFailure) as raised:
+        await container.attach_exec(ExecRequest(command=("nonsense",)))
+    assert raised.value.code == 127
+    await container.remove()
+
+
+async def test_no_way_into_what_has_ended(host: Host) -> None:
+    """Neither a command nor the files can be had."""
+    container = await started(host, "true")
+    await container.wait()
+    with pytest.raises(SessionFailure):
+        await container.attach_exec(ExecRequest(command=("true",)))
+    with pytest.raises(SessionFailure):
+        container.open_root()
     await container.remove()
 
 

@@ -11,10 +11,12 @@ from typing import Any, Literal
 import anyio
 import msgspec
 
+from fakes.channels import Command
 from tidegate.engine.sim import Behaviour, behaviour_of
 from tidegate.model.blackbox import BlackBox, ContainerBox
 from tidegate.model.execution import RegistryLogin
 from tidegate.model.image import Image, ImageConfig
+from tidegate.model.session import ExecRequest, ExecSession, SessionFailure
 from tidegate.model.spec import ContainerSpec, LogTarget, NetworkSpec, SecurityGroupSpec, TaskSpec
 from tidegate.node.agent.blackbox import ContainerTraces, Measured
 from tidegate.node.agent.environment import DefinedEnvironment, EnvironmentSource
@@ -83,6 +85,17 @@ class FakeContainer:
         await anyio.lowlevel.checkpoint()
         answer = self.world.health(self.bundle.directory.name[2:])
         return ExecResult(0 if answer else 1, "")
+
+    async def attach_exec(self, request: ExecRequest) -> ExecSession:
+        await anyio.lowlevel.checkpoint()
+        if self.exit is not None or not self.is_started:
+            raise SessionFailure("it does not run")
+        command = Command()
+        command.exit(0)
+        return command
+
+    def open_root(self) -> int:
+        raise SessionFailure("it has no files")
 
     async def remove(self) -> None:
         self.signals.append(SIGKILL)

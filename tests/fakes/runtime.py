@@ -16,6 +16,8 @@ from typing import Any, Literal
 
 import anyio
 
+from fakes.channels import Command
+from tidegate.model.session import ExecRequest, ExecSession, SessionFailure
 from tidegate.node.runtime.runtime import Bundle, ExecResult, Exit, RuntimeFailure
 
 _SCRIPT = re.compile(r"(?:echo (?P<text>[^;]*))?;? ?(?:exit (?P<code>\d+))?")
@@ -126,6 +128,21 @@ class FakeContainer:
         with anyio.move_on_after(timeout_seconds) as limit:
             await anyio.sleep(program.seconds)
         return ExecResult(None if limit.cancelled_caught else program.code, program.text)
+
+    async def attach_exec(self, request: ExecRequest) -> ExecSession:
+        await anyio.lowlevel.checkpoint()
+        if self._life.started_at is None or self._life.ended is not None:
+            raise SessionFailure("the container is not running")
+        program = read_program(request.command)
+        if program is None:
+            raise SessionFailure(f"{request.command[0]}: not found in the container", 127)
+        command = Command()
+        command.output.give(program.text.encode())
+        command.exit(program.code)
+        return command
+
+    def open_root(self) -> int:
+        raise SessionFailure("it has no files")
 
     async def remove(self) -> None:
         await anyio.lowlevel.checkpoint()

@@ -28,6 +28,7 @@ _KILLED = 128 + signal.SIGKILL
 _END_SECONDS = 10
 _OTHER_START_SECONDS = 1
 _POLL_SECONDS = 0.01
+_ENDED = "the container has ended"
 
 
 class ConmonContainer:
@@ -116,17 +117,19 @@ class ConmonContainer:
         return await session.run(command, environment, timeout_seconds)
 
     async def attach_exec(self, request: ExecRequest) -> ExecSession:
+        if self._has_exited():
+            raise SessionFailure(_ENDED)
         return await Attacher(self.bundle, self.pid, self._means).start(request)
 
     def open_root(self) -> int:
         try:
             root = os.open(f"/proc/{self.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise SessionFailure("the container has ended") from error
+            raise SessionFailure(_ENDED) from error
         # Looked at after the descriptor is held: the pid was not another's then.
-        if self._process is None or pidfd.has_exited(self._process):
+        if self._has_exited():
             os.close(root)
-            raise SessionFailure("the container has ended")
+            raise SessionFailure(_ENDED)
         return root
 
     async def remove(self) -> None:
@@ -140,6 +143,9 @@ class ConmonContainer:
             if self._is_kept:
                 self._files.forget_end()
             self._release()
+
+    def _has_exited(self) -> bool:
+        return self._process is None or pidfd.has_exited(self._process)
 
     async def _start_by_runtime(self) -> None:
         failure = await self._run_start()
