@@ -66,10 +66,16 @@ def find_streams(client: Client, task: ecs.Task, container: str | None) -> list[
         colour = COLOURS[position % len(COLOURS)]
         streams.append(Stream(c.name or "", options.get("awslogs-group", ""), name, colour))
     if not streams:
-        raise click.ClickException(
-            "no container of this task has an awslogs logConfiguration, so its output was not kept (as on Fargate)"
-        )
+        raise click.ClickException(_why_none(containers, container))
     return streams
+
+
+def _why_none(containers: tuple[ecs.ContainerDefinition, ...], container: str | None) -> str:
+    router = next((c.name for c in containers if c.firelens_configuration is not None), None)
+    wanted = [c for c in containers if container in (None, c.name)]
+    if router and any(c.log_configuration and c.log_configuration.log_driver == "awsfirelens" for c in wanted):
+        return f"its output goes to the task's log router; what that says, if it is kept: -c {router}"
+    return "no container of this task has an awslogs logConfiguration, so its output was not kept (as on Fargate)"
 
 
 def read_first(client: Client, streams: list[Stream], choice: Choice) -> Iterator[Line]:
