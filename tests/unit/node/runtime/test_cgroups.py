@@ -15,7 +15,7 @@ from fakes.specs import task_spec
 from tidegate.model.spec import ContainerSpec
 from tidegate.node.runtime.cgroup.cgroups import CgroupFailure, Cgroups, Limits, remove_group
 from tidegate.node.runtime.cgroup.probe import find_cgroups, read_mounts
-from tidegate.node.runtime.cgroup.tasks import TaskCgroups
+from tidegate.node.runtime.cgroup.tasks import PidLimits, TaskCgroups, plan_pid_limits
 from tidegate.node.runtime.cgroup.v1 import CgroupsV1
 from tidegate.node.runtime.cgroup.v2 import CgroupsV2, shares_to_weight
 
@@ -203,3 +203,11 @@ async def test_a_tasks_groups(real: tuple[Cgroups, str]) -> None:
     await tasks.create(spec)
     await tasks.remove_all()
     assert not cgroups.exists(path)
+
+
+@pytest.mark.parametrize(
+    ("pid_max", "task", "all_tasks"), [(4096, 1024, 3072), (32_768, 4096, 24_576), (4_194_304, 16_384, 3_145_728)]
+)
+def test_limits_on_processes(pid_max: int, task: int, all_tasks: int) -> None:
+    """A task has its share of what the host can number, and all tasks leave the host a quarter."""
+    assert plan_pid_limits(pid_max) == PidLimits(task, all_tasks)

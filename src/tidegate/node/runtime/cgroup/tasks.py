@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
 from tidegate.kernel import failpoint
 from tidegate.model.container_name import host_name
 from tidegate.model.counters import GroupCounters
 from tidegate.model.spec import TaskSpec
 from tidegate.node.runtime.cgroup.cgroups import Cgroups, Limits, Usage, remove_group
 
-DEFAULT_TASK_PIDS = 16_384
-"""Processes and threads of a whole task; a fork bomb ends here and not at the host's limit."""
+MOST_TASK_PIDS, LEAST_TASK_PIDS = 16_384, 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class PidLimits:
+    """Processes and threads that tasks may have: a fork bomb ends here, and not at the host's limit."""
+
+    task: int
+    """One task, all its containers together."""
+    all_tasks: int
+
+
+def plan_pid_limits(pid_max: int) -> PidLimits:
+    """For a host that numbers so many: an eighth a task, from 1,024 to 16,384; three quarters for all of them."""
+    return PidLimits(max(LEAST_TASK_PIDS, min(MOST_TASK_PIDS, pid_max // 8)), pid_max * 3 // 4)
+
+
+def read_pid_max(proc: Path = Path("/proc")) -> int:
+    """How many processes and threads the host can number."""
+    return int((proc / "sys/kernel/pid_max").read_text())
 
 
 class TaskCgroups:
     """instance: tells this server from others on the same machine."""
 
-    def __init__(self, cgroups: Cgroups, instance: str, task_pids: int = DEFAULT_TASK_PIDS) -> None:
+    def __init__(self, cgroups: Cgroups, instance: str, pids: PidLimits | None = None) -> None:
         self._cgroups = cgroups
-        self._task_pids = task_pids
+        self._pids = pids or plan_pid_limits(read_pid_max())
+        self._is_parent_limited = False
         self.parent = f"/tidegate-{instance}"
 
     async def create(self, task: TaskSpec) -> None:
         """Make the task's group with its limits, or set them again. Raises CgroupFailure."""
         await failpoint.reach("cgroup.create")
-        limits = Limits(cpu_units=task.cpu_units, memory_mib=task.memory_mib, pids=self._task_pids)
+        if not self._is_parent_limited:
+            self._cgroups.create(self.parent, Limits(pids=self._pids.all_tasks))
+            self._is_parent_limited = True
+        limits = Limits(cpu_units=task.cpu_units, memory_mib=task.memory_mib, pids=self._pids.task)
         self._cgroups.create(self.task_path(task.id), limits)
 
     async def remove(self, task: str) -> None:
