@@ -295,6 +295,33 @@ def test_a_server_that_is_killed(tmp_path: Path, busybox: Path):
         server.teardown()
 
 
+def test_the_shell_completes(server: ServerProcess, task: str):
+    """Tasks that run by id and by family, their containers, and for `cp` their paths; nothing, and no noise, else."""
+
+    def complete(line: str, state: Path | None = None) -> list[str]:
+        words = ["tidegate", *line.split(" ")]
+        environment = {
+            **server.environment,
+            **({"TIDEGATE_STATE_DIR": str(state)} if state else {}),
+            "_TIDEGATE_COMPLETE": "bash_complete",
+            "COMP_WORDS": "\n".join(words),
+            "COMP_CWORD": str(len(words) - 1),
+        }
+        program = [PROGRAM[0], "-c", "from tidegate.cli.main import main; main(prog_name='tidegate')"]
+        done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False, timeout=30)
+        assert done.stderr == ""
+        return done.stdout.split()
+
+    short = task[:12]
+    for command in ("exec", "forward", "why", "stop"):
+        assert f"plain,{short}" in complete(f"{command} ")
+        assert complete(f"{command} {short[:5]}") == [f"plain,{short}"]
+    assert complete(f"exec {short} -c ") == ["plain,busybox"]
+    assert complete(f"cp {short[:5]}") == [f"file,{short[:5]}", f"plain,{short}:/"]
+    assert complete("exec nosuch") == complete("exec nosuch -c ") == []
+    assert complete("exec ", Path("/nowhere")) == []
+
+
 def test_tickets_are_for_those_who_may(server: ServerProcess, task: str, tidegate: Any):
     """StartExec is refused without permission; what is opened by it is named and has a token."""
     answer = tidegate.start_exec(task=_arn(server, task), command=["true"])

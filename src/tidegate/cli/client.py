@@ -40,8 +40,9 @@ class _ErrorBody(msgspec.Struct):
 class Client:
     """Calls a server. Raises ApiError for what it refuses, click.ClickException when it can't be reached."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self._target = target
+        self._timeout_seconds = timeout_seconds
         self._address = urlsplit(target.endpoint)
         self._connection: http.client.HTTPConnection | None = None
 
@@ -90,7 +91,7 @@ class Client:
         try:
             if self._connection is None:
                 kind = http.client.HTTPSConnection if self._address.scheme == "https" else http.client.HTTPConnection
-                self._connection = kind(self._address.netloc, timeout=TIMEOUT_SECONDS)
+                self._connection = kind(self._address.netloc, timeout=self._timeout_seconds)
             self._connection.request("POST", "/", body, headers)
             answer = self._connection.getresponse()
             return answer.status, answer.read()

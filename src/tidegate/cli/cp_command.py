@@ -13,6 +13,7 @@ import click
 from tidegate.api import tidegate
 from tidegate.channel.stream import Note
 from tidegate.cli.client import Client
+from tidegate.cli.complete import complete_paths
 from tidegate.cli.target import find_target, state_option
 from tidegate.cli.tasks import find_task
 from tidegate.cli.transfer import Transfer
@@ -30,8 +31,8 @@ class Remote:
 
 @click.command("cp")
 @state_option
-@click.argument("source")
-@click.argument("destination")
+@click.argument("source", shell_complete=complete_paths)
+@click.argument("destination", shell_complete=complete_paths)
 @click.option("--cluster", default="default", show_default=True, help="The cluster's name or ARN.")
 @click.option("-c", "--container", help="Of this container; needed when the task has more than one.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary.")

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from tidegate.api import ecs, tidegate
 from tidegate.cli.client import Client
+from tidegate.cli.complete import complete_tasks
 from tidegate.cli.console import show
 from tidegate.cli.target import find_target, state_option
 from tidegate.cli.tasks import HEALTH_STYLES, STATUS_STYLES, address, find_task, published, short_id, task_id
@@ -22,7 +23,7 @@ BAR_WIDTH = 40
 
 @click.command("describe")
 @state_option
-@click.argument("task")
+@click.argument("task", shell_complete=complete_tasks(include_stopped=True))
 @click.option("--cluster", default="default", show_default=True, help="The cluster's name or ARN.")
 def command(state_dir: Path | None, task: str, cluster: str) -> None:
     """Show TASK: its states, its containers, and a picture of its launch.

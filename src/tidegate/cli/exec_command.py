@@ -12,6 +12,7 @@ import click
 
 from tidegate.api import tidegate
 from tidegate.cli.client import Client
+from tidegate.cli.complete import complete_containers, complete_tasks
 from tidegate.cli.remote_command import OutputClosed, RemoteCommand
 from tidegate.cli.target import Target, find_target, state_option
 from tidegate.cli.tasks import find_task
@@ -25,10 +26,15 @@ NO_READER = 141
 
 @click.command("exec")
 @state_option
-@click.argument("task")
+@click.argument("task", shell_complete=complete_tasks(include_stopped=False))
 @click.argument("words", nargs=-1, metavar="[-- COMMAND...]")
 @click.option("--cluster", default="default", show_default=True, help="The cluster's name or ARN.")
-@click.option("-c", "--container", help="In this container; needed when the task has more than one.")
+@click.option(
+    "-c",
+    "--container",
+    shell_complete=complete_containers,
+    help="In this container; needed when the task has more than one.",
+)
 @click.option("-u", "--user", help="As this user: USER[:GROUP]. [default: root]")
 @click.option("-w", "--workdir", help="In this directory. [default: the container's]")
 @click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Set an environment variable.")

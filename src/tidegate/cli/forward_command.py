@@ -18,6 +18,7 @@ from anyio.abc import SocketStream
 from tidegate.api import tidegate
 from tidegate.channel.stream import FRAME_BYTES, Note, decode_note
 from tidegate.cli.client import Client
+from tidegate.cli.complete import complete_tasks
 from tidegate.cli.target import Target, find_target, state_option
 from tidegate.cli.tasks import find_task, short_id
 from tidegate.cli.websocket import DataConnection, Lost, open_session
@@ -56,7 +57,7 @@ class ForwardType(click.ParamType[Forward]):
 
 @click.command("forward")
 @state_option
-@click.argument("task")
+@click.argument("task", shell_complete=complete_tasks(include_stopped=False))
 @click.argument("ports", nargs=-1, required=True, type=ForwardType(), metavar="[[ADDRESS:]LOCAL:]PORT...")
 @click.option("--cluster", default="default", show_default=True, help="The cluster's name or ARN.")
 def command(state_dir: Path | None, task: str, ports: tuple[Forward, ...], cluster: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from tidegate.cli.client import Client
+from tidegate.cli.complete import complete_containers, complete_tasks
 from tidegate.cli.duration import Duration
 from tidegate.cli.log_streams import Choice, Line, find_streams, read_first, read_on
 from tidegate.cli.target import find_target, state_option
@@ -23,9 +24,9 @@ POLL_SECONDS = 0.1
 
 @click.command("logs")
 @state_option
-@click.argument("task")
+@click.argument("task", shell_complete=complete_tasks(include_stopped=True))
 @click.option("--cluster", default="default", show_default=True, help="The cluster's name or ARN.")
-@click.option("-c", "--container", help="Of this container only.")
+@click.option("-c", "--container", shell_complete=complete_containers, help="Of this container only.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the task stops.")
 @click.option("-n", "--tail", type=click.IntRange(min=0), help="Begin with the last N lines of each container.")
 @click.option("-t", "--timestamps", is_flag=True, help="Show when each line was written.")

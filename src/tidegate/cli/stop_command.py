@@ -8,13 +8,16 @@ import click
 
 from tidegate.api import ecs
 from tidegate.cli.client import Client
+from tidegate.cli.complete import complete_tasks
 from tidegate.cli.target import find_target, state_option
 from tidegate.cli.tasks import find_task, short_id, wait_for, why_stopped
 
 
 @click.command("stop")
 @state_option
-@click.argument("tasks", nargs=-1, required=True, metavar="TASK...")
+@click.argument(
+    "tasks", nargs=-1, required=True, metavar="TASK...", shell_complete=complete_tasks(include_stopped=False)
+)
 @click.option("--cluster", default="default", show_default=True, help="The cluster's name or ARN.")
 @click.option("--reason", help="Kept as the task's stoppedReason.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Return when the tasks have stopped.")

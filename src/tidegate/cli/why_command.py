@@ -14,6 +14,7 @@ from rich.text import Text
 
 from tidegate.api import tidegate
 from tidegate.cli.client import ApiError, Client
+from tidegate.cli.complete import complete_tasks
 from tidegate.cli.console import show
 from tidegate.cli.target import find_target, state_option
 from tidegate.cli.tasks import find_task, short_id
@@ -24,7 +25,7 @@ _CHANGES = {"added": ("+", "green"), "changed": ("~", "yellow"), "deleted": ("-"
 
 @click.command("why")
 @state_option
-@click.argument("task")
+@click.argument("task", shell_complete=complete_tasks(include_stopped=True))
 @click.option("--cluster", default="default", show_default=True, help="The cluster's name or ARN.")
 @click.option("-a", "--all", "shows_all", is_flag=True, help="Show the whole black box: output, files, memory, checks.")
 @click.option("--json", "is_json", is_flag=True, help="Print the explanation (with --all the black box too) as JSON.")

@@ -18,6 +18,7 @@ from tidegate.kernel.kvm_probe import probe_kvm
 from tidegate.node.agent.capacity import default_reserve_mib, read_memory
 from tidegate.node.runtime.cgroup.probe import read_mounts
 from tidegate.node.runtime.probe import NoRuntime, find_toolchain
+from tidegate.node.runtime.toolbox import is_static
 from tidegate.node.runtime.toolchain import Kind, find_program
 from tidegate.node.volume.probe import choose_scratch
 from tidegate.node.volume.scratch import ScratchKind
@@ -50,7 +51,7 @@ def examine(state_directory: Path) -> Iterator[Finding]:
         yield check()
     yield from _runtimes()
     yield from _trial()
-    for check in (_supervisor, _init, _nftables, _skopeo, _kvm, _memory):
+    for check in (_supervisor, _init, _shell, _nftables, _skopeo, _kvm, _memory):
         yield check()
     for subject, said in (
         ("forwarding", read_forwarding()),
@@ -140,6 +141,15 @@ def _supervisor() -> Finding:
 
 def _init() -> Finding:
     return _program("catatonit", "needed by initProcessEnabled", "warning")
+
+
+def _shell() -> Finding:
+    program = find_program("busybox")
+    if program is not None and is_static(program):
+        return Finding("busybox", "ok", f"{program}: static; a shell for containers that have none")
+    found = "not found" if program is None else f"{program} is not static"
+    without = f"{found}; it is the shell of `tidegate exec` in containers that have none"
+    return Finding("busybox", "warning", without, "apt install busybox-static")
 
 
 def _skopeo() -> Finding:

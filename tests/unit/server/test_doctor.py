@@ -53,5 +53,5 @@ def test_a_container_is_tried() -> None:
 def test_every_finding_has_its_line(tmp_path: Path) -> None:
     """What is not well has a remedy."""
     found = {finding.subject: finding for finding in examine(tmp_path)}
-    assert {"trial", "forwarding", "connections", "LSM"} <= found.keys()
+    assert {"trial", "busybox", "forwarding", "connections", "LSM"} <= found.keys()
     assert all(finding.remedy for finding in found.values() if finding.state != "ok")
