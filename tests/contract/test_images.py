@@ -17,7 +17,7 @@ from fixtures.images import files_tar, make_image, member, tar_of, write_docker_
 from fixtures.imagestore import find_mounts, no_mounts_left, open_store, skip_unless_root
 from fixtures.rootfs import exit_with_euid
 from tidegate.model.image import Image, ImageConfig
-from tidegate.node.image.images import ImageCorrupt, ImageError, ImageNotFound
+from tidegate.node.image.images import ImageCorrupt, ImageError, ImageNotFound, WrongPlatform
 from tidegate.node.image.layers import FormatName
 from tidegate.node.image.store import ImageStore
 
@@ -76,6 +76,13 @@ async def test_an_image_that_is_here_is_not_asked_for(store: ImageStore, tmp_pat
     """No registry is needed for what was imported."""
     image = await import_rootfs(store, tmp_path, files_tar({"a": "b"}), "127.0.0.1:1/app:v1")
     assert await store.ensure("127.0.0.1:1/app:v1", image.config.architecture) == image
+
+
+async def test_an_image_that_is_here_for_another_machine(store: ImageStore, tmp_path: Path) -> None:
+    """What was imported for one architecture is not taken for another, and the message is not that of its registry."""
+    await import_rootfs(store, tmp_path, files_tar({"a": "b"}), "127.0.0.1:1/app:v1")
+    with pytest.raises(WrongPlatform, match="does not contain descriptor matching platform 'linux/riscv64'"):
+        await store.ensure("127.0.0.1:1/app:v1", "riscv64")
 
 
 async def test_the_configuration_of_a_root_file_system_is_what_was_given(store: ImageStore, tmp_path: Path) -> None:

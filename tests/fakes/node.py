@@ -126,6 +126,9 @@ class World:
         self.cannot_start: set[str] = set()
         self.network_failure: NetworkFailure | None = None
         self.kill_failure: OSError | None = None
+        self.unmount_failures = 0
+        """So many unmounts fail."""
+        self.sink_failure: OSError | None = None
         self.hanging: set[str] = set()
         """Steps that never end: attach, start."""
         self.boot = "first"
@@ -255,6 +258,9 @@ class FakeImages:
 
     async def unmount_rootfs(self, directory: Path, *, keep_written: bool = False) -> None:
         await anyio.lowlevel.checkpoint()
+        if self.world.unmount_failures:
+            self.world.unmount_failures -= 1
+            raise OSError("busy")
         self.world.rootfs.discard(directory)
 
 
@@ -387,6 +393,8 @@ class FakeSink:
 
     async def open(self, target: LogTarget, source: str) -> int:
         await anyio.lowlevel.checkpoint()
+        if self.world.sink_failure is not None:
+            raise self.world.sink_failure
         self.world.streams.append(target)
         return 0
 

@@ -15,7 +15,7 @@ import anyio
 from tidegate.kernel import failpoint
 from tidegate.model.spec import TaskSpec
 from tidegate.node.agent.journal import Journal
-from tidegate.node.agent.parts import Parts
+from tidegate.node.agent.parts import Parts, PhaseTimer
 from tidegate.node.runtime.runtime import Bundle, Container, RuntimeFailure
 
 HOLDER = ".processes"
@@ -42,14 +42,17 @@ class SharedProcesses:
         """It ended, and all that was in it."""
         return self._ended.is_set()
 
-    async def ensure(self, network_namespace: Path, *, has_run: bool, may_be_there: bool) -> None:
+    async def ensure(self, network_namespace: Path, phase: PhaseTimer, *, has_run: bool, may_be_there: bool) -> None:
         """
         Find the holder, or make it, unless a container of the task has run already. Raises RuntimeFailure, OSError.
 
         may_be_there: the host was not restarted since.
         """
-        if not self._task.shares_process_namespace:
-            return
+        if self._task.shares_process_namespace:
+            async with phase("processes"):
+                await self._ensure(network_namespace, has_run=has_run, may_be_there=may_be_there)
+
+    async def _ensure(self, network_namespace: Path, *, has_run: bool, may_be_there: bool) -> None:
         found = await self._find() if may_be_there else None
         if found is not None:
             self._holder, how = found

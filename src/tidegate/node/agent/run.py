@@ -164,7 +164,7 @@ class TaskRun:
                 await parts.cgroups.create(self.spec)
             has_run = any(container.known.has_run for container in self._containers.values())
             may_be_there = not record.is_of_an_earlier_boot
-            await self._processes.ensure(namespace, has_run=has_run, may_be_there=may_be_there)
+            await self._processes.ensure(namespace, record.phase, has_run=has_run, may_be_there=may_be_there)
             async with record.phase("disk"):
                 await parts.volumes.prepare(self.spec)
             for container in self._containers.values():
