@@ -93,7 +93,7 @@ class ContainerStatus(Status, frozen=True, kw_only=True):
     dropped_lines: int = 0
     """Of its output, because too much waited to be stored."""
     is_output_cut: bool = False
-    """More of its output is lost, while the server was down; nobody knows how much."""
+    """More of its output is lost, because nobody read it in time; it is not known how much."""
 
     @property
     def last_started_at(self) -> float | None:

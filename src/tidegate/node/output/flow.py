@@ -92,7 +92,7 @@ class Flow:
         self._found_bytes = os.fstat(self._fd).st_size
         """What was there when we came is not dropped for being late: we were."""
         self._dropped_to = self._noted = self._said_dropped = 0
-        self._say_at = 0.0
+        self._say_at = self._say_cut_at = 0.0
         self._storing = anyio.Lock()
         self._begin(0)
 
@@ -283,8 +283,10 @@ class Flow:
         self._noted = limit
         if self._lines.offset <= limit:
             self._gaps.append(limit)
+        if not self.tally.is_cut or anyio.current_time() >= self._say_cut_at:
+            _log.warning("output lost: its file met its limit before it was read", source=self._source, offset=limit)
+            self._say_cut_at = anyio.current_time() + _SAY_SECONDS
         self.tally.is_cut = True
-        _log.warning("output lost: nobody read it, and its file met its limit", source=self._source, offset=limit)
 
     async def _drop(self, size: int) -> None:
         """Pass by the oldest lines that wait. They are gone at once, whatever the sink remembers."""

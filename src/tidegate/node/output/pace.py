@@ -31,4 +31,4 @@ class Tally:
     dropped_lines: int = 0
     """Because too much waited."""
     is_cut: bool = False
-    """Nobody read, and the file met its limit: an unknown number of lines is lost."""
+    """The file met its limit before it was read: an unknown number of lines is lost."""

@@ -30,4 +30,4 @@ def _lost_output(facts: Facts) -> Iterator[str]:
                 "missing in its log (`mode: blocking` would have made it wait)"
             )
         if container.status.is_output_cut:
-            yield f"more lines of {container.name} are missing: it wrote too much while the server was down"
+            yield f"more lines of {container.name} are missing: they came while the server was down, or far too fast"
