@@ -45,11 +45,11 @@ class Row:
     """
     When the step is done, and the reason of a task for which it fails.
 
-    launch: before the task runs; pull: the same with an image that isn't here; run: while it runs; stop: when it is
-    stopped; recover: when a new server finds it.
+    launch: before the task runs; pull: the same with an image that isn't here; run: while it runs; exec: for a command
+    in it; stop: when it is stopped; recover: when a new server finds it.
     """
 
-    when: Literal["launch", "pull", "run", "stop", "recover"]
+    when: Literal["launch", "pull", "run", "exec", "stop", "recover"]
     reason: str = RUNS
     container: dict[str, Any] = field(default_factory=dict)
     task: dict[str, Any] = field(default_factory=dict)
@@ -59,6 +59,10 @@ PULL = r"CannotPullContainerError: .*boom"
 CREATE = "CannotCreateContainerError: .*boom"
 RESOURCE = "ResourceInitializationError: .*boom"
 HEALTH = {"healthCheck": {"command": ["CMD", "true"], "interval": 5}}
+EFS: dict[str, Any] = {
+    "task": {"volumes": [{"name": "e", "efsVolumeConfiguration": {"fileSystemId": "fs-1"}}]},
+    "container": {"mountPoints": [{"sourceVolume": "e", "containerPath": "/e"}]},
+}
 ROWS = {
     "journal.create": Row("launch"),
     "journal.write": Row("launch"),
@@ -75,6 +79,7 @@ ROWS = {
     "image.unpack": Row("pull", PULL),
     "image.enter": Row("pull", PULL),
     "image.mount": Row("launch", CREATE),
+    "volume.mount": Row("launch", RESOURCE, **EFS),
     "volume.bind": Row("launch", CREATE),
     "runtime.create": Row("launch", CREATE),
     "runtime.created": Row("launch", CREATE),
@@ -82,6 +87,7 @@ ROWS = {
     "log.follow": Row("run"),
     "log.append": Row("run"),
     "runtime.exec": Row("run", container=HEALTH),
+    "runtime.attach": Row("exec"),
     "runtime.recover": Row("recover"),
     "journal.stop": Row("stop"),
     "runtime.kill": Row("stop"),
@@ -90,6 +96,7 @@ ROWS = {
     "image.unmount": Row("stop"),
     "network.detach": Row("stop"),
     "network.release": Row("stop"),
+    "volume.unmount": Row("stop", **EFS),
     "volume.release": Row("stop"),
     "cgroup.remove": Row("stop"),
     "journal.retire": Row("stop"),
@@ -114,7 +121,8 @@ class Stage:
         self.file = directory / "failpoints"
         self.file.touch()
         os.environ[failpoint.VARIABLE] = str(self.file)
-        self.server = ServerProcess(directory / "state")
+        (directory / "efs").mkdir()
+        self.server = ServerProcess(directory / "state", "--efs-root", str(directory / "efs"))
         self.server.log = directory / "server.log"
         self.server.start()
         self.server.cli("image", "import", str(busybox), "--tag", "busybox")
@@ -266,6 +274,19 @@ def play_run(stage: Stage, points: str, definition: str, kind: Kind) -> dict[str
     return _to_its_end(stage, task)
 
 
+def play_exec(stage: Stage, points: str, definition: str, kind: Kind) -> dict[str, Any]:
+    """The step is one of a command that somebody runs in the task: it fails with the reason, and the task goes on."""
+    task = stage.run(definition)
+    stage.work.wait_one(task, "RUNNING")
+    stage.arm(points)
+    done = stage.server.cli("exec", task.rpartition("/")[2], "--", "echo", "inside", check=False)
+    if kind == "crash":
+        stage.revive()
+    assert (done.stdout == "inside\n") == (kind == "delay")
+    assert ("boom" in done.stderr) == (kind == "error")
+    return _to_its_end(stage, task)
+
+
 def play_stop(stage: Stage, points: str, definition: str, kind: Kind) -> dict[str, Any]:
     """The step is one of the task's end, or comes behind it."""
     task = stage.run(definition)
@@ -299,6 +320,7 @@ PLAYS: dict[str, Callable[[Stage, str, str, Kind], dict[str, Any]]] = {
     "launch": play_launch,
     "pull": play_launch,
     "run": play_run,
+    "exec": play_exec,
     "stop": play_stop,
     "recover": play_recover,
 }

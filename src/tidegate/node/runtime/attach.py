@@ -19,7 +19,7 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from tidegate.kernel import console, pidfd
+from tidegate.kernel import console, failpoint, pidfd
 from tidegate.kernel.spawn import Child
 from tidegate.model.session import ExecRequest, SessionFailure, TerminalSize
 from tidegate.node.runtime.bundle import CONFIG
@@ -50,6 +50,7 @@ class Attacher:
         except (OSError, msgspec.DecodeError) as error:
             raise SessionFailure(f"cannot prepare a command: {error}") from error
         try:
+            await failpoint.reach("runtime.attach")
             with anyio.fail_after(_START_SECONDS):
                 return await self._start(files, planned, request.terminal)
         except TimeoutError:

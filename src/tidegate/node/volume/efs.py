@@ -19,7 +19,7 @@ from typing import Protocol
 import anyio
 import anyio.to_thread
 
-from tidegate.kernel import syscalls
+from tidegate.kernel import failpoint, syscalls
 from tidegate.kernel.inroot import open_in_root
 from tidegate.kernel.mounts import clone_mount, is_mounted, place_mount
 from tidegate.model.execution import FileSystemRights
@@ -102,6 +102,7 @@ class EfsVolumes:
 
     def release(self, task: str) -> None:
         """Unmount the task's volumes; succeeds if there are none. Raises OSError."""
+        failpoint.hit("volume.unmount")
         directory = self._directory / task
         with suppress(FileNotFoundError):
             for place in directory.iterdir():
@@ -136,6 +137,7 @@ class EfsVolumes:
                 1,
             )
         try:
+            await failpoint.reach("volume.mount")
             base = await self._base(root, volume.file_system)
             await anyio.to_thread.run_sync(_mount_directory, base, directory, point, place)
         except OSError as error:
