@@ -128,6 +128,23 @@ def _lost(facts: Facts) -> Explanation | None:
     )
 
 
+def _processes_lost(facts: Facts) -> Explanation | None:
+    reason = _culprit(facts).status.reason
+    if "process namespace was lost" not in reason:
+        return None
+    return Explanation(
+        rule="processes-lost",
+        headline="The process that all its containers shared was killed.",
+        cause='With `pidMode` "task" a process of ours is process 1 for all containers of the task. Something on this'
+        " machine killed it, and the kernel kills all the others then.",
+        evidence=(f"{_culprit(facts).name}: {reason}",),
+        remedies=(
+            "See what on this machine kills processes: an administrator, or the kernel for want of memory (dmesg).",
+            "Start the task again.",
+        ),
+    )
+
+
 @dataclass(frozen=True)
 class _Code:
     """A row of exit codes."""
@@ -267,6 +284,7 @@ def _rule(name: str, explain: Callable[[Facts], Explanation | None]) -> Rule:
 RULES: tuple[Rule, ...] = (
     Rule("out-of-memory", _killed_for_memory, _out_of_memory),
     _rule("supervisor-lost", _lost),
+    _rule("processes-lost", _processes_lost),
     Rule("disk-full", lambda facts: bool(_find_disk_full(facts)), _disk_full),
     _rule("restarts-exhausted", _gave_up_restarting),
     _rule("by-code", _by_code),

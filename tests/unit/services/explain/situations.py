@@ -215,6 +215,12 @@ SITUATIONS: dict[str, Callable[[], Facts]] = {
     "supervisor-lost": lambda: stopped(
         ended(137, reason="ContainerRuntimeError: the container was killed because its supervisor was lost")
     ),
+    "processes-lost": lambda: stopped(
+        ended(
+            137,
+            reason="ContainerRuntimeError: the container was killed because the task's process namespace was lost",
+        )
+    ),
     **{
         f"exited-{code}": (lambda code=code: stopped(ended(code), boxes=(box("web", "the last words"),)))
         for code in (0, 1, 3, 126, 127, 134, 137, 139, 143, 152)
