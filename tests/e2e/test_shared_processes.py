@@ -78,8 +78,10 @@ def test_others_are_not_seen(work: Workload):
 def test_what_a_container_leaves_behind_goes_with_it(work: Workload):
     """A container ends whole with its first process, though the namespace lives on."""
     leaves = "(trap '' TERM HUP; while true; do sleep 0.1; done) & exit 3"
-    definition = work.register(shell(leaves, essential=False), shell(REST), pidMode="task", family="pids")
+    rests = "trap 'exit 0' TERM; echo rests; sleep 600 & wait"
+    definition = work.register(shell(leaves, essential=False), shell(rests), pidMode="task", family="pids")
     (task,) = work.run(definition)
+    until(lambda: work.output(task, "c1"), "the second heeds its signal", 10)
     until(lambda: work.describe([task])[task]["containers"][0]["lastStatus"] == "STOPPED", "the first has ended")
     now = work.describe([task])[task]
 
