@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from fixtures.scratch import ScratchMaker, fill, find_makers, nothing_left, until_empty
+from fixtures.scratch import ScratchMaker, fill, find_makers, nothing_left, until, until_empty
 from tidegate.node.volume.scratch import MIB, Scratch
 
 pytestmark = [pytest.mark.anyio, pytest.mark.host]
@@ -67,9 +66,7 @@ async def test_a_disk_that_is_full_is_full_for_its_task_alone(scratch: Scratch) 
         return
     written = fill(one / "file", 2 * SIZE)
     assert SIZE - SLACK <= written <= SIZE + SLACK
-    with pytest.raises(OSError) as full:
-        (one / "more").write_bytes(bytes(MIB))
-    assert full.value.errno in (errno.ENOSPC, errno.EDQUOT)
+    assert fill(one / "more", MIB) < MIB
     (two / "file").write_bytes(bytes(4 * MIB))
     (one.parent / ".host").write_bytes(b"x")
     (one.parent / ".host").unlink()
@@ -107,8 +104,7 @@ async def test_space_can_be_held_back_and_given_free(scratch: Scratch) -> None:
     first = fill(place / "first", SIZE)
     assert 10 * MIB - SLACK <= first <= 10 * MIB + SLACK
     scratch.hold_back("one", SIZE - MIB)
-    with pytest.raises(OSError):
-        (place / "more").write_bytes(bytes(MIB))
+    assert fill(place / "more", MIB) < MIB
     assert (place / "first").stat().st_size == first
     scratch.hold_back("one", 0)
     assert abs(fill(place / "second", SIZE) - 30 * MIB) <= SLACK
@@ -123,9 +119,12 @@ async def test_what_a_task_deletes_is_the_hosts_again(scratch: Scratch) -> None:
     (place / "file").unlink()
     os.sync()
     scratch.trim("one")
-    left = scratch.space("one")
-    if held is not None and left is not None:
-        assert held.backed_bytes - left.backed_bytes >= 19 * MIB
+
+    def is_given_back() -> bool:
+        left = scratch.space("one")
+        return held is None or left is None or held.backed_bytes - left.backed_bytes >= 19 * MIB
+
+    await until(is_given_back)  # XFS takes its time
 
 
 async def test_removing_leaves_nothing(scratch: Scratch) -> None:

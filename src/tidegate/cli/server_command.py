@@ -44,7 +44,7 @@ from tidegate.server.statedir import DEFAULT_STATE_DIRECTORY
 @click.option("--runtime", type=click.Choice(["auto", "crun", "runc"]), default="auto", show_default=True)
 @click.option(
     "--scratch",
-    type=click.Choice(["auto", "loop", "unlimited"]),
+    type=click.Choice(["auto", "quota", "loop", "unlimited"]),
     default="auto",
     show_default=True,
     help="How the disks of tasks are limited.",

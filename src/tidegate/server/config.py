@@ -44,7 +44,7 @@ class Config:
     s3_root: Path | None = None
     """Where objects of S3 are, as BUCKET/KEY; None: `s3` in the state directory."""
     runtime: Literal["auto", "crun", "runc"] = "auto"
-    scratch: Literal["auto", "loop", "unlimited"] = "auto"
+    scratch: Literal["auto", "quota", "loop", "unlimited"] = "auto"
     """How the disks of tasks are limited; auto: the best way that works here."""
     efs_root: tuple[str, ...] = ()
     efs_access_point: tuple[str, ...] = ()

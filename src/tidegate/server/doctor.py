@@ -30,6 +30,7 @@ State = Literal["ok", "warning", "missing"]
 OLDEST_KERNEL = (5, 10)
 LOW_DISK_GIB = 5
 KINDS_OF_SCRATCH: dict[ScratchKind, str] = {
+    "quota": "limited: each by a project quota",
     "loop": "limited: each a file system of its own, in a sparse file",
     "unlimited": "not limited: ephemeralStorage is refused",
 }

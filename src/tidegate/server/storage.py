@@ -33,8 +33,8 @@ async def make_volumes(config: Config, state: StateDirectory, rights: MountRight
         raise ConfigError(str(error)) from error
     except (NoScratch, OSError) as error:
         raise ConfigError(f"{error}. See `tidegate doctor`") from error
-    for reason in choice.refused:
-        log.warning("the disks of tasks are not limited", why=reason)
+    if choice.scratch.kind == "unlimited" and choice.refused:
+        log.warning("the disks of tasks are not limited", why="; ".join(choice.refused))
     reserve = find_reserve_bytes(config)
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     host = partial(read_host, state.scratch, reserve, memory)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -25,21 +25,29 @@ class Removals:
     Takes tasks' scratch away in the background, each task's once at a time.
 
     The kernel writes out what it has not written yet before a file system is gone, which no task's end waits for.
+    before: is called with a task's id before anything of it goes; raises OSError.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, before: Callable[[str], None] | None = None) -> None:
         self._directory = directory
+        self._before = before
         self._group: TaskGroup | None = None
         self._limiter = anyio.CapacityLimiter(AT_ONCE)
         self._going: dict[str, anyio.Event] = {}
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """What was begun inside is done when it is left."""
+        """What was begun inside is done when it is left. What the block raises is raised as it is."""
+        failure: Exception | None = None
         async with anyio.create_task_group() as group:
             self._group = group
-            yield
+            try:
+                yield
+            except Exception as error:  # carried past the task group, unchanged
+                failure = error
         self._group = None
+        if failure is not None:
+            raise failure
 
     def begin(self, task: str) -> None:
         """Take away what there is of a task."""
@@ -57,11 +65,16 @@ class Removals:
     async def _remove(self, task: str) -> None:
         with anyio.CancelScope(shield=True):
             try:
-                await anyio.to_thread.run_sync(take_away, self._directory, task, limiter=self._limiter)
+                await anyio.to_thread.run_sync(self._take_away, task, limiter=self._limiter)
             except OSError as error:  # the top of what runs in the background; the next server tries again
                 log.error("cannot take away the disk of a task", task=task, why=str(error))
             finally:
                 self._going.pop(task).set()
+
+    def _take_away(self, task: str) -> None:
+        if self._before is not None:
+            self._before(task)
+        take_away(self._directory, task)
 
 
 def take_away(directory: Path, task: str) -> None:
