@@ -110,6 +110,18 @@ def test_a_full_disk_is_the_tasks_own(run: Tasks, ended: Any, lines: Any, ecs: A
     until(lambda: not list(server.state.scratch.glob("*.img")), "the disks are gone")
 
 
+def test_files_of_ours_count_as_well(run: Tasks, ended: Any, lines: Any, server: ServerProcess):
+    """What a container may write to besides its own lies on its disk too: no way leads to the host's."""
+    fills = "; ".join(
+        f"fallocate -l 32000000000 /etc/{name} 2>/dev/null && echo beyond {name}"
+        for name in ("hosts", "hostname", "resolv.conf")
+    )
+    task = run(shell(f"{fills}; df -k /etc/hosts | tail -1"))
+    ended(task)
+    (found,) = lines(task)
+    assert int(found.split()[1]) < 21 * 2**20
+
+
 def test_the_size_of_a_disk(run: Tasks, ended: Any, lines: Any):
     """20 GiB less the images by default; what the definition says; what RunTask says instead. Described as it is."""
     script = shell("df -k /tmp | tail -1 | awk '{print $4}'")

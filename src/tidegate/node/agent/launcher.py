@@ -46,7 +46,7 @@ class HostLauncher:
             rootfs = await self._images.mount_rootfs(request.image, request.bundle.directory, written)
             bound = await self._volumes.bind(request.task, request.container, request.image, rootfs)
             user = find_user(rootfs, request.container.user or request.image.config.user)
-            files = self._write_files(request, user.uid, user.gid)
+            files = self._write_files(request, written, user.uid, user.gid)
         site = Site(
             rootfs=rootfs,
             cgroup=request.bundle.cgroup,
@@ -90,8 +90,12 @@ class HostLauncher:
                 self._said.add(note)
                 log.warning("containers get less than they ask for on this host", what=note)
 
-    def _write_files(self, request: LaunchRequest, uid: int, gid: int) -> Mapping[str, Path]:
-        """Files of the host that the container finds in its own places. A log router has to write to its directory."""
+    def _write_files(self, request: LaunchRequest, written: Path, uid: int, gid: int) -> Mapping[str, Path]:
+        """
+        Files that the container finds in its own places. A log router has to write to its directory.
+
+        They lie on the task's disk: the container may write to them.
+        """
         planned = {f"/etc/{name}": text for name, text in plan_files(request.task, self._resolver).items()}
         router = request.container.router
         if router is not None:
@@ -99,7 +103,7 @@ class HostLauncher:
             os.chown(self._volumes.place(request.task, ROUTER_VOLUME), uid, gid)
         files = {}
         for name, text in planned.items():
-            path = request.bundle.directory / name[1:].replace("/", "-")
+            path = written / name[1:].replace("/", "-")
             path.write_text(text)
             path.chmod(0o644)
             files[name] = path

@@ -138,6 +138,7 @@ class EfsVolumes:
             )
         try:
             await failpoint.reach("volume.mount")
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             base = await self._base(root, volume.file_system)
             await anyio.to_thread.run_sync(_mount_directory, base, directory, point, place)
         except OSError as error:
