@@ -45,8 +45,8 @@ class Row:
     """
     When the step is done, and the reason of a task for which it fails.
 
-    launch: before the task runs; pull: the same with an image that isn't here; run: while it runs; exec: for a command
-    in it; stop: when it is stopped; recover: when a new server finds it.
+    launch: before the task runs; pull: the same with an image that isn't here; run: while it runs; exec: for somebody
+    who runs a command in it, or copies files; stop: when it is stopped; recover: when a new server finds it.
     """
 
     when: Literal["launch", "pull", "run", "exec", "stop", "recover"]
@@ -88,6 +88,7 @@ ROWS = {
     "log.append": Row("run"),
     "runtime.exec": Row("run", container=HEALTH),
     "runtime.attach": Row("exec"),
+    "session.copy": Row("exec"),
     "runtime.recover": Row("recover"),
     "journal.stop": Row("stop"),
     "runtime.kill": Row("stop"),
@@ -275,14 +276,18 @@ def play_run(stage: Stage, points: str, definition: str, kind: Kind) -> dict[str
 
 
 def play_exec(stage: Stage, points: str, definition: str, kind: Kind) -> dict[str, Any]:
-    """The step is one of a command that somebody runs in the task: it fails with the reason, and the task goes on."""
+    """The step is one for somebody who comes into the task: that fails with the reason, and the task goes on."""
     task = stage.run(definition)
     stage.work.wait_one(task, "RUNNING")
     stage.arm(points)
-    done = stage.server.cli("exec", task.rpartition("/")[2], "--", "echo", "inside", check=False)
+    name = task.rpartition("/")[2]
+    command = (
+        ["cp", f"{name}:/etc/passwd", "-"] if "session.copy" in points else ["exec", name, "--", "cat", "/etc/passwd"]
+    )
+    done = stage.server.cli(*command, check=False)
     if kind == "crash":
         stage.revive()
-    assert (done.stdout == "inside\n") == (kind == "delay")
+    assert (done.returncode == 0 and "root:" in done.stdout) == (kind == "delay")
     assert ("boom" in done.stderr) == (kind == "error")
     return _to_its_end(stage, task)
 

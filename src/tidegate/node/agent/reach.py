@@ -12,6 +12,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 
+from tidegate.kernel import failpoint
 from tidegate.kernel.netns import connect_in
 from tidegate.kernel.stream import Stream
 from tidegate.model.session import CopyReport, Receive, Send, SessionFailure
@@ -100,6 +101,7 @@ class Copier:
             self._limit = anyio.CapacityLimiter(MOST_COPIES)
         root = container.open_root()
         try:
+            await failpoint.reach("session.copy", SessionFailure)
             return await anyio.to_thread.run_sync(work, root, limiter=self._limit)
         except CopyFailure as failure:
             raise SessionFailure(str(failure)) from failure
