@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import anyio
 import anyio.lowlevel
 
-from tidegate.channel.endpoint import Endpoint
+from tidegate.channel.endpoint import WINDOW_BYTES, Endpoint
 from tidegate.channel.handshake import HandshakeResponse
 from tidegate.channel.message import CHANNEL_CLOSED, Message, PayloadType
 from tidegate.engine.sim import SimEngine
@@ -162,9 +162,9 @@ class Line:
 class Client:
     """One that speaks the data channel. It acknowledges what `next` takes, and nothing else."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, window_bytes: int = WINDOW_BYTES) -> None:
         self.line = line
-        self.endpoint = Endpoint(line.send, is_agent=False)
+        self.endpoint = Endpoint(line.send, is_agent=False, window_bytes=window_bytes)
         self.ending: Ending | None = None
         self.closed: dict[str, Any] | None = None
         self._ready: list[Message] = []
@@ -204,9 +204,9 @@ class Client:
 
 
 @asynccontextmanager
-async def served(channel: Channel, line: Line) -> AsyncIterator[Client]:
+async def served(channel: Channel, line: Line, client: Client | None = None) -> AsyncIterator[Client]:
     """A client of a channel that runs; leaving waits for the channel's end, which it must come to by itself."""
-    client = Client(line)
+    client = client or Client(line)
 
     async def run() -> None:
         client.ending = await channel.run()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from enum import Enum, auto
 
 import anyio
 from anyio import current_time
@@ -30,6 +31,20 @@ from tidegate.channel.reliable import Incoming, Outgoing
 
 WINDOW_BYTES = 256 * 1024
 _LOOK_SECONDS = 0.1
+_MOST_OWED = 4096
+
+
+class Room(Enum):
+    """
+    What there is for the next message of the stream.
+
+    LITTLE: it is taken, but acknowledged by `pay` alone, so that a sender with a window waits. NONE: it is dropped
+    without a word, and comes again when its sender has waited for long enough.
+    """
+
+    PLENTY = auto()
+    LITTLE = auto()
+    NONE = auto()
 
 
 class Endpoint:
@@ -46,6 +61,7 @@ class Endpoint:
         self._theirs = INPUT if is_agent else OUTPUT
         self._outgoing = Outgoing(OUTPUT if is_agent else INPUT, window_bytes)
         self._incoming = Incoming()
+        self._owed: dict[int, Message] = {}
         self._is_paused = False
         self._changed = anyio.Event()
         self._order = anyio.Lock()
@@ -61,16 +77,16 @@ class Endpoint:
         """Send a message that is no part of the stream."""
         await self._send_frame(Message(kind, payload, flags=FIRST | LAST).encode())
 
-    async def take(self, frame: bytes, has_room: Callable[[], bool] = lambda: True) -> list[Message]:
+    async def take(self, frame: bytes, room: Callable[[], Room] = lambda: Room.PLENTY) -> list[Message]:
         """
         What a frame brings: messages of the stream in their order, or the word that it is over.
 
-        has_room: asked whether the next message of the stream can be taken; if not, it will come again. What has a
-        type that is not known is passed over, as a later version may have more. Raises BadMessage.
+        room: asked what there is for a message of the stream. What has a type that is not known is passed over, as a
+        later version may have more. Raises BadMessage.
         """
         message = decode(frame)
         if message.type == self._theirs:
-            return await self._take_stream(message, has_room)
+            return await self._take_stream(message, room())
         if message.type == ACKNOWLEDGE:
             content = Acknowledge.decode(message.payload)
             self._outgoing.acknowledge(content.acknowledged_message_sequence_number, current_time())
@@ -80,12 +96,20 @@ class Endpoint:
             self._tell()
         return [message] if message.type == CHANNEL_CLOSED else []
 
-    async def _take_stream(self, message: Message, has_room: Callable[[], bool]) -> list[Message]:
+    async def pay(self) -> None:
+        """There is plenty of room again: acknowledge what was taken while there was little."""
+        owed, self._owed = self._owed, {}
+        for message in owed.values():
+            await self._acknowledge(message)
+
+    async def _take_stream(self, message: Message, room: Room) -> list[Message]:
         if message.sequence < 0:
             raise BadMessage(f"sequence number {message.sequence}")
-        is_taken, ready = self._incoming.arrived(message, has_room=has_room())
-        if is_taken:
+        is_taken, ready = self._incoming.arrived(message, has_room=room is not Room.NONE)
+        if is_taken and (room is Room.PLENTY or len(self._owed) >= _MOST_OWED):
             await self._acknowledge(message)
+        elif is_taken:
+            self._owed[message.sequence] = message
         return ready
 
     async def keep_repeating(self) -> None:

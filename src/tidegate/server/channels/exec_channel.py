@@ -3,8 +3,9 @@ The agent's side of a shell: a data channel on one hand, a command in a containe
 
     handshake -> start -> input, output, size, flags <-> the command -> exit code -> channel closed
 
-A fast writer is held by the window of what the client has not acknowledged; input that the command does not read is
-dropped without acknowledgement once the buffer is full, and so comes again. Whoever vanishes has the command hung up.
+A fast writer is held by the window of what the client has not acknowledged. Input that the command does not read is not
+acknowledged once there is much of it, so that a client with a window waits; of one without, what finds no room is
+dropped, and so comes again. Whoever vanishes has the command hung up.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import anyio
 import msgspec
 from anyio import current_time
 
-from tidegate.channel.endpoint import Endpoint, now_iso
+from tidegate.channel.endpoint import Endpoint, Room, now_iso
 from tidegate.channel.handshake import HandshakeComplete, HandshakeResponse, SessionType, plan_handshake
 from tidegate.channel.message import CHANNEL_CLOSED, BadMessage, Message, PayloadType
 from tidegate.channel.payloads import (
@@ -167,6 +168,8 @@ class ExecChannel:
     async def _feed(self, command: ExecSession) -> None:
         while data := await self._inbox.get():
             await command.write(data)
+            if self._inbox.room is Room.PLENTY:
+                await self._endpoint.pay()
         command.end_input()
 
     async def _drain(self, pumps: list[anyio.Event]) -> None:
@@ -188,7 +191,7 @@ class ExecChannel:
             while True:
                 frame = await self._socket.receive()
                 if isinstance(frame, bytes):
-                    for message in await self._endpoint.take(frame, lambda: self._inbox.has_room):
+                    for message in await self._endpoint.take(frame, lambda: self._inbox.room):
                         self._handle(message, session)
         except Gone:
             session.cancel()

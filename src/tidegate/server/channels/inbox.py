@@ -6,11 +6,15 @@ from collections import deque
 
 import anyio
 
+from tidegate.channel.endpoint import Room
+
 LIMIT_BYTES = 1 << 20
+PART_BYTES = 64
+"""What a part takes beside its bytes, so that many small ones are no way around the limit."""
 
 
 class Inbox:
-    """Filled by the one who receives, who asks `has_room` first; emptied by the one who writes."""
+    """Filled by the one who receives, who asks `room` first; emptied by the one who writes."""
 
     def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
         self._limit_bytes = limit_bytes
@@ -20,15 +24,17 @@ class Inbox:
         self._changed = anyio.Event()
 
     @property
-    def has_room(self) -> bool:
-        """One more part is welcome."""
-        return self._size < self._limit_bytes
+    def room(self) -> Room:
+        """Little from the half of the limit on: what a client has on its way still fits."""
+        if self._size >= self._limit_bytes:
+            return Room.NONE
+        return Room.LITTLE if self._size >= self._limit_bytes // 2 else Room.PLENTY
 
     def put(self, data: bytes) -> None:
         """What comes after the end is dropped."""
         if data and not self._is_ended:
             self._parts.append(data)
-            self._size += len(data)
+            self._size += len(data) + PART_BYTES
             self._changed.set()
 
     def end(self) -> None:
@@ -44,5 +50,5 @@ class Inbox:
             self._changed = anyio.Event()
             await self._changed.wait()
         data = self._parts.popleft()
-        self._size -= len(data)
+        self._size -= len(data) + PART_BYTES
         return data

@@ -5,6 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from tidegate.channel.endpoint import Room
 from tidegate.server.channels.inbox import Inbox
 
 pytestmark = pytest.mark.anyio
@@ -39,11 +40,21 @@ async def test_a_reader_waits():
 
 
 async def test_room():
-    """There is room for one more part until the limit is reached, and again when parts are taken."""
-    inbox = Inbox(limit_bytes=10)
-    inbox.put(b"x" * 9)
-    assert inbox.has_room
-    inbox.put(b"y" * 9)
-    assert not inbox.has_room
-    await inbox.get()
-    assert inbox.has_room
+    """Plenty up to the half of the limit, none from the limit on, and again when parts are taken."""
+    inbox = Inbox(limit_bytes=1000)
+    rooms = []
+    for _ in range(4):
+        rooms.append(inbox.room)
+        inbox.put(b"x" * 300)
+    assert rooms == [Room.PLENTY, Room.PLENTY, Room.LITTLE, Room.NONE]
+    for _ in range(3):
+        await inbox.get()
+    assert inbox.room is Room.PLENTY
+
+
+async def test_many_small_parts():
+    """Are no way around the limit."""
+    inbox = Inbox(limit_bytes=6500)
+    for _ in range(100):
+        inbox.put(b"x")
+    assert inbox.room is Room.NONE
