@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.scratch import ScratchMaker, fill, find_makers, nothing_left, until, until_empty
-from tidegate.node.volume.scratch import MIB, Scratch
+from fixtures.scratch import ScratchMaker, fill, find_makers, make_files, nothing_left, until, until_empty
+from tidegate.node.volume.scratch import BYTES_A_FILE, MIB, Scratch
 
 pytestmark = [pytest.mark.anyio, pytest.mark.host]
 
@@ -73,6 +73,16 @@ async def test_a_disk_that_is_full_is_full_for_its_task_alone(scratch: Scratch) 
     taken = scratch.space("one")
     assert taken is not None
     assert taken.backed_bytes <= SIZE + 2 * SLACK
+
+
+async def test_files_without_end(scratch: Scratch) -> None:
+    """However small they are, a task has only so many; others and the host have theirs."""
+    one, two = await scratch.ensure("one", SIZE), await scratch.ensure("two", SIZE)
+    if scratch.kind == "unlimited":
+        return
+    most = SIZE // BYTES_A_FILE
+    assert 0.9 * most < make_files(one, 2 * most) < 1.1 * most
+    assert make_files(two, 100) == 100
 
 
 async def test_what_is_used_is_known(scratch: Scratch) -> None:

@@ -19,7 +19,7 @@ _GET_QUOTA, _SET_LIMIT = 0x5803, 0x5804
 _GET_XATTR, _SET_XATTR = 0x801C581F, 0x401C5820
 _INHERIT = 0x200
 _FLAGS_PROJECT = 2
-_HARD_BLOCKS = 1 << 3
+_HARD_INODES, _HARD_BLOCKS = 1 << 1, 1 << 3
 _BLOCK_BYTES = 512
 # struct fsxattr: flags, extent size, extents, project, CoW extent size, padding.
 _XATTR = struct.Struct("=IIIII8x")
@@ -58,10 +58,10 @@ def read_project(directory: int, project: int) -> ProjectUse:
     return ProjectUse(used * _BLOCK_BYTES, hard * _BLOCK_BYTES, inodes)
 
 
-def limit_project(directory: int, project: int, limit_bytes: int) -> None:
+def limit_project(directory: int, project: int, limit_bytes: int, inodes: int) -> None:
     """Let a project use no more than this, from now on; 0: all there is. Raises OSError."""
     blocks = limit_bytes // _BLOCK_BYTES
-    request = _QUOTA.pack(1, _FLAGS_PROJECT, _HARD_BLOCKS, project, blocks, 0, 0, 0, 0, 0)
+    request = _QUOTA.pack(1, _FLAGS_PROJECT, _HARD_BLOCKS | _HARD_INODES, project, blocks, 0, inodes, 0, 0, 0)
     _quotactl(directory, _SET_LIMIT, project, ctypes.create_string_buffer(request, _QUOTA.size))
 
 

@@ -19,7 +19,7 @@ import anyio.to_thread
 
 from tidegate.kernel.quota import find_project, limit_project, read_project, set_project
 from tidegate.node.volume.removal import Removals, clean, find_tasks
-from tidegate.node.volume.scratch import ScratchKind, Space
+from tidegate.node.volume.scratch import BYTES_A_FILE, ScratchKind, Space
 
 _SIZE = "trusted.tidegate.size"
 _FIRST, _COUNT = 1 << 20, 1 << 30
@@ -75,8 +75,9 @@ class QuotaScratch:
     def hold_back(self, task: str, size_bytes: int) -> None:
         """See the contract. By a lower limit: one of nothing would be none."""
         with _opened(self.path(task)) as directory:
-            limit = max(_size_of(directory) - max(size_bytes, 0), 1 << 12)
-            limit_project(directory, find_project(directory), limit)
+            size = _size_of(directory)
+            limit = max(size - max(size_bytes, 0), 1 << 12)
+            limit_project(directory, find_project(directory), limit, _inodes_of(size))
 
     def trim(self, task: str) -> None:
         """See the contract: what is deleted is the host's again at once."""
@@ -95,7 +96,7 @@ class QuotaScratch:
             return  # those of another kind, chosen by an earlier server
         os.setxattr(directory, _SIZE, str(size_bytes).encode())
         project = self._new_project(directory)
-        limit_project(directory, project, size_bytes)
+        limit_project(directory, project, size_bytes, _inodes_of(size_bytes))
         set_project(directory, project)
 
     def _new_project(self, directory: int) -> int:
@@ -116,7 +117,7 @@ class QuotaScratch:
         with suppress(FileNotFoundError), _opened(self.path(task)) as directory:
             project = find_project(directory)
             if project:
-                limit_project(directory, project, 0)
+                limit_project(directory, project, 0, 0)
 
 
 @contextmanager
@@ -130,3 +131,8 @@ def _opened(place: Path) -> Iterator[int]:
 
 def _size_of(directory: int) -> int:
     return int(os.getxattr(directory, _SIZE))
+
+
+def _inodes_of(size_bytes: int) -> int:
+    """As many as a file system of that size has: on ext4 the host's are all there are."""
+    return size_bytes // BYTES_A_FILE

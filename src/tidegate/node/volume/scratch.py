@@ -19,6 +19,8 @@ from typing import Literal, Protocol
 ScratchKind = Literal["loop", "quota", "unlimited"]
 GIB = 1 << 30
 MIB = 1 << 20
+BYTES_A_FILE = 16 << 10
+"""A disk may hold one file, however small, for so much of its size."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.kernel.spawn import Spawner
-from tidegate.node.volume.scratch import MIB
+from tidegate.node.volume.scratch import BYTES_A_FILE, MIB
 
 BLOCK_BYTES = 4096
 _MOST_RESERVED_BYTES = 16 * MIB
 MKFS_OPTIONS = (
-    *("-q", "-F", "-m", "0", "-b", str(BLOCK_BYTES), "-i", "16384", "-I", "256"),
+    *("-q", "-F", "-m", "0", "-b", str(BLOCK_BYTES), "-i", str(BYTES_A_FILE), "-I", "256"),
     *("-O", "^has_journal,^resize_inode,^metadata_csum,^64bit,uninit_bg,sparse_super2"),
     *("-E", "num_backup_sb=0,lazy_itable_init=1,nodiscard,root_owner=0:0"),
 )
 _GROUP_BLOCKS = 8 * BLOCK_BYTES
-_BLOCKS_OF_GROUP = 2 + _GROUP_BLOCKS * BLOCK_BYTES // 16384 * 256 // BLOCK_BYTES
+_BLOCKS_OF_GROUP = 2 + _GROUP_BLOCKS * BLOCK_BYTES // BYTES_A_FILE * 256 // BLOCK_BYTES
 """Two bitmaps and an inode table."""
 _PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
 _ERROR_BYTES = 500
