@@ -9,7 +9,7 @@ The state directory: everything that one server owns, and how others find the se
     images/           images
     node/             tasks, and the key behind the ids of their credentials
     network/          namespaces
-    scratch/          the disks of tasks
+    scratch/          the disks of tasks; scratch.kind: how they are limited
     mounts/           EFS volumes of tasks, mounted
     s3/               objects of S3, BUCKET/KEY, if somebody has put any there
     run/              what lives as long as containers do, in memory

@@ -7,6 +7,7 @@ import os
 import secrets
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,19 +16,23 @@ import anyio.to_thread
 
 from tidegate.kernel.capabilities import CAP_SYS_RESOURCE, drop_effective
 from tidegate.kernel.spawn import Spawner
-from tidegate.node.volume.loop import LoopScratch
+from tidegate.node.volume.loop import WARM, LoopScratch
 from tidegate.node.volume.quota import QuotaScratch
 from tidegate.node.volume.removal import clean
 from tidegate.node.volume.scratch import MIB, Scratch
 from tidegate.node.volume.unlimited import UnlimitedScratch
 
 Wanted = Literal["auto", "quota", "loop", "unlimited"]
-KINDS: dict[Wanted, Callable[[Path], Scratch]] = {
-    "quota": QuotaScratch,
-    "loop": lambda directory: LoopScratch(directory, Spawner()),
+Maker = Callable[[Path, bool], Scratch]
+"""Of a directory, and whether it is only to be tried there."""
+
+KINDS: dict[Wanted, Maker] = {
+    "quota": lambda directory, is_trial: QuotaScratch(directory),
+    "loop": lambda directory, is_trial: LoopScratch(directory, Spawner(), warm=0 if is_trial else WARM),
 }
 """Those that limit, the best first."""
-_TRIAL_PREFIX = ".trial-"
+TRIAL_ROOM_BYTES = 32 * MIB
+"""On a disk that has less left a trial says nothing: then it is what it was the last time."""
 _TRIAL_BYTES = 8 * MIB
 
 
@@ -46,19 +51,40 @@ class Choice:
 async def choose_scratch(directory: Path, wanted: Wanted = "auto") -> Choice:
     """The best kind that works in `directory`, made if missing; or the one named. Raises NoScratch, OSError."""
     await anyio.to_thread.run_sync(clean, directory)
+    room = os.statvfs(directory)
+    if room.f_bavail * room.f_frsize < TRIAL_ROOM_BYTES and (last := _read_last(directory, wanted)) is not None:
+        return Choice(last(directory, False))
     refused = []
     for kind, make in KINDS.items():
         if wanted not in ("auto", kind):
             continue
         try:
-            await try_scratch(make(directory / f"{_TRIAL_PREFIX}{secrets.token_hex(4)}"))
+            await try_scratch(make(directory / f".trial-{secrets.token_hex(4)}", True))
         except OSError as error:
             refused.append(f"{kind}: {error}")
         else:
-            return Choice(make(directory), tuple(refused))
+            _write_last(directory, kind)
+            return Choice(make(directory, False), tuple(refused))
     if wanted not in ("auto", "unlimited"):
         raise NoScratch(f"cannot limit the disks of tasks by {'; '.join(refused)}")
     return Choice(UnlimitedScratch(directory), tuple(refused))
+
+
+def _read_last(directory: Path, wanted: Wanted) -> Maker | None:
+    with suppress(FileNotFoundError):
+        last = _last(directory).read_text()
+        return next((make for kind, make in KINDS.items() if kind == last and wanted in ("auto", kind)), None)
+    return None
+
+
+def _write_last(directory: Path, kind: Wanted) -> None:
+    with suppress(OSError):
+        _last(directory).write_text(kind)
+
+
+def _last(directory: Path) -> Path:
+    """Beside the directory, which holds tasks' and nothing else."""
+    return directory.with_name(f"{directory.name}.kind")
 
 
 async def try_scratch(scratch: Scratch) -> None:

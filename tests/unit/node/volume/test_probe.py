@@ -24,18 +24,30 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def refusing(directory: Path) -> Scratch:
+def refusing(directory: Path, is_trial: bool) -> Scratch:
     """A kind that this host hasn't got."""
     raise OSError("there is no such thing here")
 
 
 async def test_the_best_that_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reasons against better ones are told; nothing of the trials is left."""
-    kinds = {"quota": refusing, "loop": lambda directory: LoopScratch(directory, Spawner())}
-    monkeypatch.setattr(probe, "KINDS", kinds)
+    monkeypatch.setattr(probe, "KINDS", {"quota": refusing, "loop": probe.KINDS["loop"]})
     found = await choose_scratch(tmp_path / "scratch")
     assert (found.scratch.kind, found.refused) == ("loop", ("quota: there is no such thing here",))
     assert os.listdir(tmp_path / "scratch") == []
+
+
+async def test_a_full_disk_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a trial would say nothing, it is what it was the last time; what was asked for comes first."""
+    await choose_scratch(tmp_path / "scratch", "loop")
+    monkeypatch.setattr(probe, "TRIAL_ROOM_BYTES", 1 << 60)
+    kinds = {"quota": refusing, "loop": lambda directory, is_trial: UnlimitedScratch(directory)}
+    monkeypatch.setattr(probe, "KINDS", kinds)
+    assert isinstance((await choose_scratch(tmp_path / "scratch")).scratch, UnlimitedScratch)
+    with pytest.raises(NoScratch, match="quota: there is no such thing here"):
+        await choose_scratch(tmp_path / "scratch", "quota")
+    with pytest.raises(NoScratch, match="more can be written"):
+        await choose_scratch(tmp_path / "another", "loop")
 
 
 async def test_nothing_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
