@@ -45,6 +45,7 @@ def test_last_words_and_files(ecs: Any, run: Any, tidegate: Any, server: ServerP
     assert changes["/tmp/new"] == "added"
     assert changes["/etc/passwd"] == "changed"
     assert changes["/etc/group"] == "deleted"
+    assert not {"/etc/hosts", "/etc/resolv.conf", "/proc", "/dev"} & changes.keys(), "mount points are no changes"
     assert box["isFinal"] is True
     assert box["memory"]["limitBytes"] == 512 << 20
     assert "canary-4711" not in json.dumps(box, default=str)

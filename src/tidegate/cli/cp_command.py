@@ -17,6 +17,7 @@ from tidegate.cli.complete import complete_paths
 from tidegate.cli.target import find_target, state_option
 from tidegate.cli.tasks import find_task
 from tidegate.cli.transfer import Transfer
+from tidegate.model.amount import show_bytes
 
 STREAM = "-"
 
@@ -97,9 +98,4 @@ def parse_remote(text: str) -> Remote | None:
 def summary(done: Note) -> str:
     """What was copied."""
     noun = "file" if done.files == 1 else "files"
-    size: float = done.size_bytes
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if size < 1024 or unit == "GiB":
-            break
-        size /= 1024
-    return f"copied {done.files} {noun}, {size:.3g} {unit}"
+    return f"copied {done.files} {noun}, {show_bytes(done.size_bytes)}"

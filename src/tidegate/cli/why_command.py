@@ -18,8 +18,8 @@ from tidegate.cli.complete import complete_tasks
 from tidegate.cli.console import show
 from tidegate.cli.target import find_target, state_option
 from tidegate.cli.tasks import find_task, short_id
+from tidegate.model.amount import show_bytes
 
-_MIB = 1 << 20
 _CHANGES = {"added": ("+", "green"), "changed": ("~", "yellow"), "deleted": ("-", "red")}
 
 
@@ -86,7 +86,7 @@ def render_box(box: tidegate.DescribeBlackBoxResponse) -> RenderableType:
     facts = [
         Text(f"memory: {_memory(box.memory)}"),
         Text(f"CPU time: {box.cpu_seconds or 0:g} s"),
-        Text(f"disk: {_size(box.disk_free_bytes)} free of {_size(box.disk_size_bytes)}"),
+        Text(f"disk: {show_bytes(box.disk_free_bytes)} free of {show_bytes(box.disk_size_bytes)}"),
     ]
     parts: list[RenderableType] = [_section(f"Black box, {of}: {when} UTC", facts)]
     parts += [_section(f"Container {container.name}", _container(container)) for container in box.containers or ()]
@@ -103,7 +103,11 @@ def _container(box: tidegate.BlackBoxContainer) -> list[RenderableType]:
         lines.append(Text(f"health check at {_clock(probe.at)}: {code}"))
         lines += [Text(f"  {line}", style="dim") for line in (probe.output or "").splitlines()]
     lines.append(
-        Text(f"files that it changed ({_size(box.written_bytes)} written):" if box.changed_files else "no file changed")
+        Text(
+            f"files that it changed ({show_bytes(box.written_bytes)} written):"
+            if box.changed_files
+            else "no file changed"
+        )
     )
     lines += [_changed(file) for file in box.changed_files or ()]
     if not box.are_changed_files_whole:
@@ -119,7 +123,7 @@ def _container(box: tidegate.BlackBoxContainer) -> list[RenderableType]:
 
 def _changed(file: tidegate.ChangedFile) -> Text:
     mark, style = _CHANGES.get(file.change or "", ("?", ""))
-    size = f"  {_size(file.size_bytes)}" if file.size_bytes else ""
+    size = f"  {show_bytes(file.size_bytes)}" if file.size_bytes else ""
     return Text.assemble("  ", (mark, style), f" {file.path}{size}")
 
 
@@ -134,18 +138,10 @@ def _section(title: str, lines: list[RenderableType] | list[Text]) -> Renderable
 def _memory(memory: tidegate.BlackBoxMemory | None) -> str:
     if memory is None or memory.peak_bytes is None:
         return "not known"
-    text = f"{_size(memory.peak_bytes)} at most"
+    text = f"{show_bytes(memory.peak_bytes)} at most"
     if memory.limit_bytes:
-        text += f", of {_size(memory.limit_bytes)}"
+        text += f", of {show_bytes(memory.limit_bytes)}"
     return text + (f"; {memory.kills} killed for want of it" if memory.kills else "")
-
-
-def _size(size_bytes: int | None) -> str:
-    if size_bytes is None:
-        return "?"
-    if size_bytes < 1024:
-        return f"{size_bytes} B"
-    return f"{size_bytes / 1024:.0f} KiB" if size_bytes < _MIB else f"{size_bytes / _MIB:,.1f} MiB"
 
 
 def _clock(at: float | None) -> str:

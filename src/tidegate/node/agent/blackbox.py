@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 import structlog
@@ -22,7 +22,7 @@ import structlog
 from tidegate.kernel import failpoint
 from tidegate.model.blackbox import CHANGED_FILES, BlackBox, Changed, ContainerBox, Memory, Probe
 from tidegate.model.counters import GroupCounters
-from tidegate.node.image.changes import list_changed_files
+from tidegate.node.image.changes import ChangedFile, list_changed_files
 from tidegate.node.output.tail import read_tail
 
 log = structlog.get_logger()
@@ -30,6 +30,8 @@ log = structlog.get_logger()
 MOST_BOXES = 10_000
 _SUFFIX = ".json"
 _YOUNG_SECONDS = 60
+PLACES = ("/proc", "/dev", "/sys", "/etc/resolv.conf", "/etc/hosts", "/etc/hostname")
+"""Where something is mounted in every container."""
 _SPARE_SHARE = 10
 """How much room is made at once when there are too many: a tenth of them."""
 
@@ -66,6 +68,8 @@ class ContainerTraces:
     name: str
     log: Path
     upper: Path
+    mounted: frozenset[str] = frozenset()
+    """Where the task mounts something in it, beside PLACES."""
     probes: tuple[Probe, ...] = ()
     measured: Measured = field(default_factory=Measured)
 
@@ -94,11 +98,20 @@ def _container(traces: ContainerTraces) -> ContainerBox:
         is_log_whole=is_log_whole,
         memory=traces.measured.memory,
         cpu_seconds=traces.measured.cpu_seconds,
-        changed=tuple(Changed(path=f.path, change=f.change, size_bytes=f.size_bytes) for f in changes.files),
+        changed=tuple(_its_own(changes.files, {*PLACES, *traces.mounted})),
         is_changed_whole=changes.is_whole,
         written_bytes=changes.written_bytes,
         probes=traces.probes,
     )
+
+
+def _its_own(files: Sequence[ChangedFile], mounted: set[str]) -> Iterator[Changed]:
+    """Without the empty files and directories that were made for something to be mounted there, and what is above."""
+    paths = [PurePosixPath(place) for place in mounted]
+    made = {str(place) for path in paths for place in (path, *path.parents)}
+    for file in files:
+        if file.change != "added" or file.size_bytes or file.path not in made:
+            yield Changed(path=file.path, change=file.change, size_bytes=file.size_bytes)
 
 
 def _disk(traces: Sequence[ContainerTraces]) -> tuple[int | None, int | None]:

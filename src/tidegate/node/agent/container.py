@@ -107,6 +107,7 @@ class ContainerRun:
             name=self.spec.name,
             log=BundleFiles.of(self.bundle).log,
             upper=self._parts.volumes.written(self._task, self.spec.name) / "upper",
+            mounted=frozenset([*(m.path for m in self.spec.mounts), *(t.path for t in self.spec.tmpfs)]),
             probes=tuple(self._health.probes) if self._health is not None else (),
             measured=Measured(
                 self._parts.cgroups.counters(self._task.id, self.spec.name),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tidegate.services.explain.facts import ContainerFacts, Explanation, Facts, Rule, mib, output_evidence, span
+from tidegate.model.amount import show_bytes
+from tidegate.services.explain.facts import ContainerFacts, Explanation, Facts, Rule, output_evidence, span
 
 _FULL = 0.98
 """Of a limit, from where on it counts as reached."""
@@ -35,14 +36,14 @@ def _out_of_memory(facts: Facts) -> Explanation:
         whose = f"the limit of the whole task (`memory`, {facts.definition.memory} MiB)"
     evidence = [f"{container.name} was killed by the kernel (exit code {container.status.exit_code})"]
     if own.peak_bytes is not None:
-        evidence.append(f"{container.name} used {mib(own.peak_bytes)} at most")
+        evidence.append(f"{container.name} used {show_bytes(own.peak_bytes)} at most")
     if task.peak_bytes is not None:
-        evidence.append(f"the task used {mib(task.peak_bytes)} at most, of {mib(task.limit_bytes)}")
+        evidence.append(f"the task used {show_bytes(task.peak_bytes)} at most, of {show_bytes(task.limit_bytes)}")
     if own.kills:
         evidence.append(f"processes of {container.name} that were killed: {own.kills}")
     others = sorted(facts.containers, key=lambda c: c.box.memory.peak_bytes or 0, reverse=True)
     if not is_own and others and others[0].name != container.name:
-        evidence.append(f"the most was used by {others[0].name}: {mib(others[0].box.memory.peak_bytes)}")
+        evidence.append(f"the most was used by {others[0].name}: {show_bytes(others[0].box.memory.peak_bytes)}")
     return Explanation(
         rule="out-of-memory-container" if is_own else "out-of-memory-task",
         headline=f"{container.name} was killed: it ran out of memory.",
@@ -69,7 +70,7 @@ def _find_disk_full(facts: Facts) -> str:
     free = facts.box.disk_free_bytes if facts.box is not None else None
     if said:
         return f"{_culprit(facts).name} wrote: {said[:300]}"
-    return f"the disk had {mib(free)} left at the end" if free is not None and free < _DISK_FULL_BYTES else ""
+    return f"the disk had {show_bytes(free)} left at the end" if free is not None and free < _DISK_FULL_BYTES else ""
 
 
 def _disk_full(facts: Facts) -> Explanation:
@@ -77,10 +78,12 @@ def _disk_full(facts: Facts) -> Explanation:
     box = facts.box
     evidence = [_find_disk_full(facts), f"{container.name} exited with code {container.status.exit_code}"]
     if box is not None and box.disk_size_bytes is not None:
-        evidence.append(f"the disk has {mib(box.disk_size_bytes)}, of which {mib(box.disk_free_bytes)} were free")
-    evidence.append(f"files that {container.name} wrote: {mib(container.box.written_bytes)}")
+        evidence.append(
+            f"the disk has {show_bytes(box.disk_size_bytes)}, of which {show_bytes(box.disk_free_bytes)} were free"
+        )
+    evidence.append(f"files that {container.name} wrote: {show_bytes(container.box.written_bytes)}")
     evidence += [
-        f"  {file.path}: {mib(file.size_bytes)}"
+        f"  {file.path}: {show_bytes(file.size_bytes)}"
         for file in sorted(container.box.changed, key=lambda f: f.size_bytes, reverse=True)[:5]
         if file.size_bytes
     ]

@@ -13,7 +13,6 @@ from tidegate.model.task import Task
 
 LAST_LINES = 8
 """Of a container's output, as evidence."""
-_MIB = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -133,18 +132,6 @@ class Rule:
     name: str
     applies: Callable[[Facts], bool]
     explain: Callable[[Facts], Explanation | None] = field(repr=False)
-
-
-def mib(size_bytes: int | None) -> str:
-    """For people: 512 MiB, 1.5 GiB."""
-    if size_bytes is None:
-        return "unknown"
-    if size_bytes >= 1024 * _MIB:
-        return f"{size_bytes / (1024 * _MIB):.3g} GiB"
-    for unit, name in ((_MIB, "MiB"), (1024, "KiB")):
-        if size_bytes >= unit:
-            return f"{size_bytes / unit:.3g} {name}"
-    return f"{size_bytes} bytes"
 
 
 def span(seconds: float) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from tidegate.model.amount import show_bytes
 from tidegate.model.status import LastStatus
 from tidegate.services.explain.facts import (
     ContainerFacts,
     Explanation,
     Facts,
     Rule,
-    mib,
     output_evidence,
     probe_evidence,
     span,
@@ -186,7 +186,7 @@ def _near_limit(facts: Facts) -> Explanation | None:
         rule="short-of-memory",
         headline="It runs, but it is short of memory.",
         cause=f"The kernel has killed {memory.kills} of its processes, because the task had used all that it may use.",
-        evidence=(f"memory: {mib(memory.peak_bytes)} at most, of {mib(memory.limit_bytes)}",),
+        evidence=(f"memory: {show_bytes(memory.peak_bytes)} at most, of {show_bytes(memory.limit_bytes)}",),
         remedies=("Give the task more `memory`, or let the program use less.",),
     )
 
@@ -199,7 +199,9 @@ def _well(facts: Facts) -> Explanation:
     if checked:
         evidence.append(f"healthy: {', '.join(healthy) or 'none has said so yet'}")
     if facts.memory.peak_bytes:
-        evidence.append(f"memory: {mib(facts.memory.peak_bytes)} at most, of {mib(facts.memory.limit_bytes)}")
+        evidence.append(
+            f"memory: {show_bytes(facts.memory.peak_bytes)} at most, of {show_bytes(facts.memory.limit_bytes)}"
+        )
     return Explanation(
         rule="nothing-is-wrong",
         headline="Nothing is wrong.",

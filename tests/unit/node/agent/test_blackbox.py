@@ -127,6 +127,19 @@ def test_what_it_is_made_of(tmp_path: Path):
     assert found.is_final
 
 
+def test_mount_points_are_no_changes(tmp_path: Path):
+    """What was made for something to be mounted there is not the container's doing; what it wrote there, is."""
+    upper = tmp_path / "upper"
+    for directory in ("etc", "proc", "data/volume", "srv"):
+        (upper / directory).mkdir(parents=True)
+    for name in ("etc/hosts", "etc/hostname", "etc/empty"):
+        (upper / name).touch()
+    (upper / "etc/resolv.conf").write_text("nameserver 1.1.1.1\n")
+    traces = ContainerTraces(name="web", log=tmp_path / "log", upper=upper, mounted=frozenset({"/data/volume/"}))
+    (container,) = collect("t", 5.0, Measured(), [traces], is_final=True).containers
+    assert sorted(file.path for file in container.changed) == ["/etc/empty", "/etc/resolv.conf", "/srv"]
+
+
 def test_a_container_that_never_was(tmp_path: Path):
     """Without traces the box is empty."""
     traces = ContainerTraces(name="web", log=tmp_path / "log", upper=tmp_path / "upper")
