@@ -189,7 +189,7 @@ def test_where_it_goes(server: ServerProcess, task: str, tmp_path: Path):
     assert (refused.returncode, "No such file or directory" in refused.stderr) == (1, True)
     done = server.cli("cp", f"{task}:/tmp/two.txt", str(tmp_path))
     assert (tmp_path / "two.txt").read_text() == "2"
-    assert done.stderr == "copied 1 file, 1 bytes\n"
+    assert done.stderr == "copied 1 file, 1 byte\n"
     refused = server.cli("cp", f"{task}:/nothing", str(tmp_path), check=False)
     assert (refused.returncode, "cannot copy /nothing: No such file or directory" in refused.stderr) == (1, True)
     assert server.cli("cp", str(one), str(tmp_path), check=False).returncode == 2

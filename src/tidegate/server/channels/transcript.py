@@ -57,7 +57,8 @@ class Transcript:
         """For ever: store what has come."""
         while True:
             await anyio.sleep(FLUSH_SECONDS)
-            await self._flush()
+            with anyio.CancelScope(shield=True):  # what is on its way to the store arrives there
+                await self._flush()
 
     async def close(self) -> None:
         """Store the rest."""

@@ -17,10 +17,11 @@ pytestmark = pytest.mark.anyio
 
 
 class Sink:
-    """Keeps lines; fails so, where it is told to."""
+    """Keeps lines, each time after so many seconds; fails so, where it is told to."""
 
-    def __init__(self, failure: Exception | None = None) -> None:
+    def __init__(self, failure: Exception | None = None, seconds: float = 0) -> None:
         self.failure = failure
+        self.seconds = seconds
         self.target: LogTarget | None = None
         self.lines: list[bytes] = []
         self.offset = 0
@@ -33,7 +34,7 @@ class Sink:
         return 0
 
     async def append(self, target: LogTarget, source: str, bursts: Sequence[Burst], offset: int) -> None:
-        await anyio.lowlevel.checkpoint()
+        await anyio.sleep(self.seconds)
         if self.failure is not None:
             raise self.failure
         self.lines += [line for burst in bursts for line in burst.lines]
@@ -57,6 +58,21 @@ async def test_lines():
     assert sink.lines == [b"one", b"two", b"$ "]
     assert sink.offset == len(b"one\r\ntwo\n$ ")
     assert sink.target == LogTarget(group="/exec", stream="s-1")
+
+
+async def test_a_session_that_ends_while_lines_are_stored():
+    """Loses none of them, and stores none twice."""
+    sink = Sink(seconds=5)
+    transcript = Transcript(sink, "/exec", "s-1")
+    await transcript.open()
+    async with anyio.create_task_group() as group:
+        group.start_soon(transcript.run)
+        transcript.add(b"one\n")
+        await anyio.sleep(module.FLUSH_SECONDS + 1)
+        transcript.add(b"two\n")
+        group.cancel_scope.cancel()
+    await transcript.close()
+    assert sink.lines == [b"one", b"two"]
 
 
 async def test_a_line_without_end():
