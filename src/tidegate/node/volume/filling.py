@@ -8,6 +8,7 @@ followed. What is there already stays, unless a fill that a crash cut short is b
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -17,6 +18,9 @@ from tidegate.kernel.inroot import open_in_root
 
 _DIRECTORY = os.O_DIRECTORY | os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK = 1 << 20
+_ZEROS = bytes(_CHUNK)
+MOST_ZEROS_BYTES = 4 << 30
+"""Of one file: read in ten seconds."""
 _DEPTH = 300
 """More than a layer may have (`image.layertree`), and few enough for two descriptors each."""
 
@@ -99,13 +103,43 @@ def _copy_regular(name: str, status: os.stat_result, source: int, target: int) -
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         writing = os.open(name, flags, 0o600, dir_fd=target)
         try:
-            while os.sendfile(writing, reading, None, _CHUNK):
-                pass
+            _copy_contents(reading, writing, status.st_size)
             _describe(writing, reading, status)
         finally:
             os.close(writing)
     finally:
         os.close(reading)
+
+
+def _copy_contents(reading: int, writing: int, size: int) -> None:
+    """
+    Holes and zeros stay holes: a file of nothing else takes no room.
+
+    Where the image's file system can't tell holes they are read, up to a limit: an image must not keep us reading for
+    hours. Raises OSError.
+    """
+    at = zeros = 0
+    while at < size:
+        try:
+            at = os.lseek(reading, at, os.SEEK_DATA)
+        except OSError:  # ENXIO: nothing but a hole up to the end
+            break
+        data = os.pread(reading, _CHUNK, at)
+        if not data:
+            break
+        if data != _ZEROS[: len(data)]:
+            _write(writing, data, at)
+        elif (zeros := zeros + len(data)) > MOST_ZEROS_BYTES:
+            raise OSError(errno.EFBIG, "cannot fill a volume: a file of the image is mostly empty")
+        at += len(data)
+    os.ftruncate(writing, size)
+
+
+def _write(writing: int, data: bytes, at: int) -> None:
+    view = memoryview(data)
+    while view:
+        count = os.pwrite(writing, view, at)
+        view, at = view[count:], at + count
 
 
 def _describe(target: int, source: int, status: os.stat_result) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tidegate.node.volume import filling
 from tidegate.node.volume.filling import fill_volume
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="owners are kept, which takes root")
@@ -103,6 +104,28 @@ def test_what_another_container_puts_in_the_way(rootfs: Path, volume: Path, tmp_
     assert (outside / "file").read_text() == "host"
     assert os.listdir(outside) == ["file"]
     assert stat.S_ISFIFO(os.lstat(volume / "pipe").st_mode)
+
+
+def test_holes_stay_holes(rootfs: Path, volume: Path):
+    """A file of nothing but holes and zeros, however large, fills no disk and takes no time."""
+    with (rootfs / "srv/data/hole").open("wb") as file:
+        file.seek(3 << 20)
+        file.write(b"middle" + bytes(2 << 20))
+        file.truncate(1 << 40)
+    fill_volume(rootfs, "/srv/data", volume)
+    copied = (volume / "hole").stat()
+    assert (copied.st_size, copied.st_blocks * 512 <= 2 << 20) == (1 << 40, True)
+    with (volume / "hole").open("rb") as file:
+        file.seek(3 << 20)
+        assert file.read(8) == b"middle\0\0"
+
+
+def test_zeros_without_end(rootfs: Path, volume: Path, monkeypatch: pytest.MonkeyPatch):
+    """Where holes can't be told from zeros they are read up to a limit."""
+    monkeypatch.setattr(filling, "MOST_ZEROS_BYTES", 1 << 20)
+    (rootfs / "srv/data/zeros").write_bytes(bytes(3 << 20))
+    with pytest.raises(OSError, match="mostly empty"):
+        fill_volume(rootfs, "/srv/data", volume)
 
 
 def test_directories_without_end(rootfs: Path, volume: Path):
