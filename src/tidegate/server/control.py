@@ -18,10 +18,10 @@ from tidegate.model.task import Task
 from tidegate.node.image.images import ImageError, ImageNotFound, Images
 from tidegate.server.access import Access
 from tidegate.server.channels.tickets import Tickets
-from tidegate.server.insight import Insight
+from tidegate.server.insight import Insight, find_task
 from tidegate.server.key_rotation import KeyRotation
 from tidegate.server.master_keys import MasterKeys
-from tidegate.services.ecs.names import parse_task, task_arn
+from tidegate.services.ecs.names import task_arn
 from tidegate.store.store import Store
 
 
@@ -121,10 +121,7 @@ class ControlService:
         self, ctx: Context, request: tidegate.DescribeTimelineRequest
     ) -> tidegate.DescribeTimelineResponse:
         """Where the time of a launch went."""
-        _, task_id = parse_task(request.task)
-        task = self._store.get(Task, task_id)
-        if task is None:
-            raise tidegate.TaskNotFoundException(f"there is no task {request.task}")
+        task = find_task(self._store, ctx, request.task)
         return tidegate.DescribeTimelineResponse(
             task_arn=task_arn(ctx, task.cluster, task.id),
             waiting_reason=task.status.waiting_reason or None,
